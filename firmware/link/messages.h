@@ -1,0 +1,181 @@
+// Everything that travels between processes. A message is one SOCK_SEQPACKET datagram: kind,
+// fields, and up to kMostFds descriptors. Bodies larger than kMostBytes travel as memfds.
+// Each struct lists its fields in visit(); codec.h turns that into bytes and back, bounded.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "firmware/link/process.h"
+#include "firmware/net/address.h"
+
+namespace fedge::link {
+
+inline constexpr size_t kMostBytes = 64 * 1024;
+inline constexpr size_t kMostFds = 32;
+
+enum class MessageKind : uint16_t {
+  ready = 1,         // child → init: start-up done, sandbox entered
+  link_opened,       // init → child: a link to another process; fd: the socket
+  counters,          // init → child: its own page (writable), fd; init → control: each one's
+  snapshot_offer,    // init → process, control → init: sections, one fd each
+  snapshot_running,  // forwarder → init: runs it (or refuses it, with the reason)
+  publish_state,     // init → control: what one forwarder answered or lost
+  process_state,     // init → control: a process started, failed, stopped
+  sealing_key,       // init → control, signal, agent; fd: 32 bytes
+  tap_queue,         // init → fastpath: a realm's tap; fd
+  netlink_socket,    // init → fastpath: rtnetlink inside the punt namespace; fd
+  listening_socket,  // init → agent: a management socket; fd
+  stop,              // init → child: finish and exit
+  api_request,       // agent → control; fd: body, if any
+  api_reply,         // control → agent; fd: body, if any
+  peer_connected,    // signal → fastpath: we connect to, or accepted and named, this peer
+  peer_gone,         // signal → fastpath
+};
+
+struct Ready {
+  static constexpr auto kKind = MessageKind::ready;
+  template <class V>
+  bool visit(V&) { return true; }
+};
+
+struct LinkOpened {  // 1 fd
+  static constexpr auto kKind = MessageKind::link_opened;
+  Process peer{};
+  template <class V>
+  bool visit(V& v) { return v(peer); }
+};
+
+struct CounterPages {  // 1 fd
+  static constexpr auto kKind = MessageKind::counters;
+  Process writer{};
+  template <class V>
+  bool visit(V& v) { return v(writer); }
+};
+
+struct SectionRef {
+  snapshot::Kind kind{};
+  uint64_t checksum[2]{};
+  template <class V>
+  bool visit(V& v) { return v(kind) && v(checksum[0]) && v(checksum[1]); }
+};
+
+// `generation` counts every snapshot ever offered and orders them; `revision` is the operator's
+// number (two generations of one revision differ in certificates). Sections are complete: an
+// unchanged one is the same descriptor's duplicate with the same checksum.
+struct SnapshotOffer {  // fds: one per section, in the order of `sections`
+  static constexpr auto kKind = MessageKind::snapshot_offer;
+  uint64_t generation = 0;
+  uint64_t revision = 0;
+  std::vector<SectionRef> sections;
+  template <class V>
+  bool visit(V& v) { return v(generation) && v(revision) && v(sections); }
+};
+
+struct SnapshotRunning {
+  static constexpr auto kKind = MessageKind::snapshot_running;
+  uint64_t generation = 0;
+  uint64_t revision = 0;
+  bool accepted = false;
+  std::string reason;  // why not
+  template <class V>
+  bool visit(V& v) { return v(generation) && v(revision) && v(accepted) && v(reason); }
+};
+
+struct PublishState {
+  static constexpr auto kKind = MessageKind::publish_state;
+  Process process{};
+  uint64_t generation = 0;  // what it runs now; 0: nothing (not running, or refused)
+  uint64_t revision = 0;
+  bool accepted = false;
+  std::string reason;
+  template <class V>
+  bool visit(V& v) {
+    return v(process) && v(generation) && v(revision) && v(accepted) && v(reason);
+  }
+};
+
+struct ProcessState {
+  static constexpr auto kKind = MessageKind::process_state;
+  Process process{};
+  bool up = false;
+  uint32_t pid = 0;
+  uint32_t restarts = 0;
+  std::string detail;  // how it ended last, in words
+  template <class V>
+  bool visit(V& v) { return v(process) && v(up) && v(pid) && v(restarts) && v(detail); }
+};
+
+struct SealingKey {  // 1 fd
+  static constexpr auto kKind = MessageKind::sealing_key;
+  Process owner{};  // control is given those of signal and agent as well
+  template <class V>
+  bool visit(V& v) { return v(owner); }
+};
+
+struct TapQueue {  // 1 fd, non-blocking, frames without virtio header (IFF_NO_PI)
+  static constexpr auto kKind = MessageKind::tap_queue;
+  std::string realm;
+  uint16_t queue = 0;
+  template <class V>
+  bool visit(V& v) { return v(realm) && v(queue); }
+};
+
+struct NetlinkSocket {  // 1 fd
+  static constexpr auto kKind = MessageKind::netlink_socket;
+  template <class V>
+  bool visit(V&) { return true; }
+};
+
+struct ListeningSocket {  // 1 fd
+  static constexpr auto kKind = MessageKind::listening_socket;
+  std::string endpoint;
+  template <class V>
+  bool visit(V& v) { return v(endpoint); }
+};
+
+struct Stop {
+  static constexpr auto kKind = MessageKind::stop;
+  template <class V>
+  bool visit(V&) { return true; }
+};
+
+struct ApiRequest {  // 0 or 1 fd: the body
+  static constexpr auto kKind = MessageKind::api_request;
+  uint64_t id = 0;
+  std::string method, path, query, token, if_match, content_type, client;
+  template <class V>
+  bool visit(V& v) {
+    return v(id) && v(method) && v(path) && v(query) && v(token) && v(if_match) &&
+           v(content_type) && v(client);
+  }
+};
+
+struct ApiReply {  // 0 or 1 fd: the body
+  static constexpr auto kKind = MessageKind::api_reply;
+  uint64_t id = 0;
+  uint16_t status = 0;
+  std::string content_type, etag, location;
+  template <class V>
+  bool visit(V& v) { return v(id) && v(status) && v(content_type) && v(etag) && v(location); }
+};
+
+struct PeerConnected {
+  static constexpr auto kKind = MessageKind::peer_connected;
+  uint16_t realm = 0;
+  Endpoint remote;
+  bool trusted = false;  // its certificate named a configured peer
+  template <class V>
+  bool visit(V& v) { return v(realm) && v(remote) && v(trusted); }
+};
+
+struct PeerGone {
+  static constexpr auto kKind = MessageKind::peer_gone;
+  uint16_t realm = 0;
+  Endpoint remote;
+  template <class V>
+  bool visit(V& v) { return v(realm) && v(remote); }
+};
+
+}  // namespace fedge::link

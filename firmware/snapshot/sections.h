@@ -1,0 +1,236 @@
+// The records of every section. Each record names, in each(), its references and enumerations:
+// the checker in reader.h walks them. Numbers that index another list are checked by the
+// section's check_references(). Names are in lower case throughout.
+#pragma once
+
+#include <cstdint>
+
+#include "firmware/net/address.h"
+#include "firmware/snapshot/layout.h"
+
+namespace fedge::snapshot {
+
+inline constexpr uint16_t kNone16 = 0xffff;
+
+enum class Transport : uint8_t { tcp, tls };
+constexpr bool is_valid(Transport t) { return t <= Transport::tls; }
+
+enum class Service : uint8_t { access, av, webconf, mras, xmpp, autodiscover };
+constexpr bool is_valid(Service s) { return s <= Service::autodiscover; }
+
+// --- appliance ---------------------------------------------------------------------------------
+
+struct Appliance {
+  static constexpr Kind kKind = Kind::appliance;
+  Text name;
+  Text fqdn;  // what Via, Record-Route and certificates call this edge
+  Text site;
+  template <class F>
+  void each(F&& f) const { f(name), f(fqdn), f(site); }
+};
+
+// --- realms ------------------------------------------------------------------------------------
+
+struct Port {
+  Text name;
+  Text device;  // the board's name of the port
+  template <class F>
+  void each(F&& f) const { f(name), f(device); }
+};
+
+struct RealmAddress {
+  Prefix address;            // the interface address with its subnet's length
+  IpAddress public_address;  // what the world sees (1:1 NAT); family 0 when the same
+  template <class F>
+  void each(F&&) const {}
+};
+
+struct RealmRoute {
+  Prefix to;
+  IpAddress via;
+  template <class F>
+  void each(F&&) const {}
+};
+
+struct Realm {
+  Text name;      // also the tap's interface name: at most 15 octets of a-z 0-9 -
+  uint16_t port;  // index into Realms::ports
+  uint16_t vlan;  // 802.1Q tag, 0 for untagged
+  uint16_t mtu;   // IP MTU in octets
+  uint8_t dscp_signalling;
+  uint8_t dscp_media;
+  Slice<RealmAddress> addresses;
+  Slice<RealmRoute> routes;
+  template <class F>
+  void each(F&& f) const { f(name), f(addresses), f(routes); }
+};
+
+struct Realms {
+  static constexpr Kind kKind = Kind::realms;
+  Slice<Port> ports;
+  Slice<Realm> realms;
+  template <class F>
+  void each(F&& f) const { f(ports), f(realms); }
+};
+
+// --- listeners ---------------------------------------------------------------------------------
+
+struct Listener {
+  Text name;
+  Endpoint endpoint;
+  uint16_t realm;        // index into Realms::realms of the same snapshot
+  uint16_t tls_context;  // index into Tls::contexts, kNone16 for plain TCP
+  Transport transport;
+  Service service;
+  template <class F>
+  void each(F&& f) const { f(name), f(transport), f(service); }
+};
+
+struct Listeners {
+  static constexpr Kind kKind = Kind::listeners;
+  Slice<Listener> listeners;
+  template <class F>
+  void each(F&& f) const { f(listeners); }
+};
+
+// --- TLS contexts ------------------------------------------------------------------------------
+
+struct Certificate {
+  Text id;                 // as the operator named it
+  Slice<Text> chain;       // DER, leaf first, no root
+  uint64_t key;            // which key of the process's key section belongs to it
+  int64_t effective_from;  // seconds since 1970: of those in force, the latest serves new handshakes
+  template <class F>
+  void each(F&& f) const { f(id), f(chain); }
+};
+
+enum class ClientCertificate : uint8_t { none, optional, required };
+constexpr bool is_valid(ClientCertificate c) { return c <= ClientCertificate::required; }
+
+struct TlsContext {
+  Text name;
+  Slice<Certificate> certificates;  // the assigned one and its staged successors
+  Slice<Text> trust;                // DER of each CA whose chains are accepted
+  Slice<uint16_t> ciphersuites;     // IANA numbers, preferred first
+  uint16_t version_min;             // 0x0303 is TLS 1.2
+  uint16_t version_max;
+  ClientCertificate client_certificate;
+  template <class F>
+  void each(F&& f) const {
+    f(name), f(certificates), f(trust), f(ciphersuites), f(client_certificate);
+  }
+};
+
+struct Tls {
+  static constexpr Kind kKind = Kind::tls;
+  Slice<TlsContext> contexts;
+  template <class F>
+  void each(F&& f) const { f(contexts); }
+};
+
+// --- routing -----------------------------------------------------------------------------------
+
+// One host that requests can be sent to, or that may send to us.
+struct NextHop {
+  Text host;                  // its name, checked in its certificate; an address in text otherwise
+  Slice<Endpoint> endpoints;  // addresses to try, in order
+  uint16_t realm;
+  uint16_t tls_context;  // kNone16 for plain TCP
+  Transport transport;
+  template <class F>
+  void each(F&& f) const { f(host), f(endpoints), f(transport); }
+};
+
+struct Target {
+  uint32_t next_hop;  // index into Routing::next_hops
+  uint16_t priority;  // lower is tried first
+  uint16_t weight;    // share among targets of one priority
+  template <class F>
+  void each(F&&) const {}
+};
+
+enum class RouteKind : uint8_t {
+  presence_domain,  // ours: to the next-hop pool of the federation route
+  partner,          // a federated organisation: to its edge
+  static_domain,    // operator's static route for a domain
+  static_user,      // operator's static route for one user@domain
+};
+constexpr bool is_valid(RouteKind k) { return k <= RouteKind::static_user; }
+
+struct Route {
+  Text pattern;           // "domaina.com", "*.domaina.com" (children only), "user@domaina.com"
+  Text path;              // JSON path of the rule in the topology, for explain
+  Slice<Target> targets;  // sorted by priority; never empty
+  RouteKind kind;
+  template <class F>
+  void each(F&& f) const { f(pattern), f(path), f(targets), f(kind); }
+};
+
+// Open addressing, linear probing, load at most one half; size is a power of two. Hash is
+// XXH3-64 of the pattern.
+struct RouteBucket {
+  uint32_t hash;   // low 32 bits
+  uint32_t route;  // index into Routing::routes plus one; 0 is empty
+  template <class F>
+  void each(F&&) const {}
+};
+
+// Who a connected peer is: the names its certificate may carry, and what it then counts as.
+enum class PeerSide : uint8_t { inside, partner };
+constexpr bool is_valid(PeerSide s) { return s <= PeerSide::partner; }
+
+struct Peer {
+  Text name;       // the host name expected in the peer's certificate
+  Text domain;     // the partner's SIP domain; empty for inside peers
+  uint32_t next_hop;
+  uint16_t realm;  // where its connections come from
+  PeerSide side;
+  template <class F>
+  void each(F&& f) const { f(name), f(domain), f(side); }
+};
+
+struct Routing {
+  static constexpr Kind kKind = Kind::routing;
+  Slice<NextHop> next_hops;
+  Slice<Route> routes;
+  Slice<RouteBucket> buckets;
+  Slice<Peer> peers;  // sorted by name
+  uint8_t federation;  // 0: the federation route is off, partners are answered 403
+  template <class F>
+  void each(F&& f) const { f(next_hops), f(routes), f(buckets), f(peers); }
+};
+
+// --- signalling: timers and limits -------------------------------------------------------------
+
+struct Signalling {
+  static constexpr Kind kKind = Kind::signalling;
+  uint32_t t1_ms, t2_ms, t4_ms;  // RFC 3261 section 17
+  uint32_t timer_c_ms;
+  uint32_t connect_ms;         // TCP and TLS to a next hop
+  uint32_t first_response_ms;  // before the next target is tried
+  uint32_t handshake_ms;       // an accepted connection's TLS handshake
+  uint32_t idle_ms;            // a connection without traffic
+  uint32_t partial_message_ms;  // from the first octet of a message to its last
+  uint32_t max_message;         // octets of one SIP message, headers and body
+  uint32_t max_connections;
+  uint32_t max_connections_per_source;
+  uint32_t max_handshakes;  // at once
+  uint32_t max_transactions;
+  uint32_t queue_bytes;  // of one connection, waiting to be sent, before senders are held back
+  template <class F>
+  void each(F&&) const {}
+};
+
+// --- management --------------------------------------------------------------------------------
+
+struct Management {
+  static constexpr Kind kKind = Kind::management;
+  Slice<Endpoint> endpoints;
+  Certificate certificate;
+  uint32_t max_connections;
+  uint32_t max_body;  // octets of a request's body
+  template <class F>
+  void each(F&& f) const { f(endpoints), certificate.each(f); }
+};
+
+}  // namespace fedge::snapshot
