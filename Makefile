@@ -61,7 +61,7 @@ FUZZ_NAMES := $(patsubst tests/fuzz/%.cc,%,$(wildcard tests/fuzz/*.cc))
 FUZZERS    := $(addprefix $(BUILD)/fuzz/,$(FUZZ_NAMES))
 BENCH_TOOLS := $(patsubst tests/bench/%.cc,$(BUILD)/bench/%,$(wildcard tests/bench/*.cc))
 
-.PHONY: all deps run test unit integration lint sanitize fuzz bench soak clean help
+.PHONY: headers print-flags unit-binaries fuzz-binaries bench-binaries all deps run test unit integration lint sanitize fuzz bench soak clean help
 .SECONDARY:
 .DEFAULT_GOAL := all
 
@@ -140,8 +140,20 @@ test: deps
 	@$(MAKE) --no-print-directory -j2 all unit-binaries
 	@tests/tools/run-tests $(UNIT_TESTS)
 
-lint:
+lint: deps
 	@tests/tools/lint $(LINT)
+
+# Every header compiles alone.
+HEADERS := $(shell find firmware dataplane mgmt board -name '*.h')
+$(BUILD)/headers/%.h.cc: %.h
+	@mkdir -p $(@D)
+	@echo '#include "$<"' > $@
+$(BUILD)/headers/%.o: $(BUILD)/headers/%.cc
+	@$(CCACHE) $(CXX) $(CXXFLAGS) -O0 $(call flags_for,$*) -c $< -o $@
+headers: $(patsubst %,$(BUILD)/headers/%.o,$(HEADERS))
+print-flags:
+	@echo $(filter-out -Werror -MMD -MP -Wno-restrict -Wno-stringop-overflow,$(CXXFLAGS)) \
+	  -fno-exceptions $(DPDK_FLAGS)
 
 CLANG_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize:
@@ -168,4 +180,4 @@ soak: all
 clean:
 	@rm -rf build
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/headers -name '*.d' 2>/dev/null)

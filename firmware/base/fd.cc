@@ -52,7 +52,7 @@ Mapping::~Mapping() {
 }
 
 Result<Mapping> Mapping::map(int fd, int protection) {
-  struct stat st {};
+  struct stat st{};
   if (::fstat(fd, &st) != 0) return fail_errno("mapping", "cannot read the file's size");
   Mapping m;
   if (st.st_size <= 0) return m;

@@ -9,7 +9,8 @@
 
 namespace fedge {
 
-Loop::Loop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), timers_(now_monotonic()), now_(now_monotonic()) {}
+Loop::Loop()
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), timers_(now_monotonic()), now_(now_monotonic()) {}
 
 Status Loop::watch(int fd, uint32_t events, Watcher& watcher) {
   epoll_event event{.events = events, .data = {.ptr = &watcher}};

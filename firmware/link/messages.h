@@ -37,28 +37,36 @@ enum class MessageKind : uint16_t {
 struct Ready {
   static constexpr auto kKind = MessageKind::ready;
   template <class V>
-  bool visit(V&) { return true; }
+  bool visit(V&) {
+    return true;
+  }
 };
 
 struct LinkOpened {  // 1 fd
   static constexpr auto kKind = MessageKind::link_opened;
   Process peer{};
   template <class V>
-  bool visit(V& v) { return v(peer); }
+  bool visit(V& v) {
+    return v(peer);
+  }
 };
 
 struct CounterPages {  // 1 fd
   static constexpr auto kKind = MessageKind::counters;
   Process writer{};
   template <class V>
-  bool visit(V& v) { return v(writer); }
+  bool visit(V& v) {
+    return v(writer);
+  }
 };
 
 struct SectionRef {
   snapshot::Kind kind{};
   uint64_t checksum[2]{};
   template <class V>
-  bool visit(V& v) { return v(kind) && v(checksum[0]) && v(checksum[1]); }
+  bool visit(V& v) {
+    return v(kind) && v(checksum[0]) && v(checksum[1]);
+  }
 };
 
 // `generation` counts every snapshot ever offered and orders them; `revision` is the operator's
@@ -70,7 +78,9 @@ struct SnapshotOffer {  // fds: one per section, in the order of `sections`
   uint64_t revision = 0;
   std::vector<SectionRef> sections;
   template <class V>
-  bool visit(V& v) { return v(generation) && v(revision) && v(sections); }
+  bool visit(V& v) {
+    return v(generation) && v(revision) && v(sections);
+  }
 };
 
 struct SnapshotRunning {
@@ -80,7 +90,9 @@ struct SnapshotRunning {
   bool accepted = false;
   std::string reason;  // why not
   template <class V>
-  bool visit(V& v) { return v(generation) && v(revision) && v(accepted) && v(reason); }
+  bool visit(V& v) {
+    return v(generation) && v(revision) && v(accepted) && v(reason);
+  }
 };
 
 struct PublishState {
@@ -104,14 +116,18 @@ struct ProcessState {
   uint32_t restarts = 0;
   std::string detail;  // how it ended last, in words
   template <class V>
-  bool visit(V& v) { return v(process) && v(up) && v(pid) && v(restarts) && v(detail); }
+  bool visit(V& v) {
+    return v(process) && v(up) && v(pid) && v(restarts) && v(detail);
+  }
 };
 
 struct SealingKey {  // 1 fd
   static constexpr auto kKind = MessageKind::sealing_key;
   Process owner{};  // control is given those of signal and agent as well
   template <class V>
-  bool visit(V& v) { return v(owner); }
+  bool visit(V& v) {
+    return v(owner);
+  }
 };
 
 struct TapQueue {  // 1 fd, non-blocking, frames without virtio header (IFF_NO_PI)
@@ -119,26 +135,34 @@ struct TapQueue {  // 1 fd, non-blocking, frames without virtio header (IFF_NO_P
   std::string realm;
   uint16_t queue = 0;
   template <class V>
-  bool visit(V& v) { return v(realm) && v(queue); }
+  bool visit(V& v) {
+    return v(realm) && v(queue);
+  }
 };
 
 struct NetlinkSocket {  // 1 fd
   static constexpr auto kKind = MessageKind::netlink_socket;
   template <class V>
-  bool visit(V&) { return true; }
+  bool visit(V&) {
+    return true;
+  }
 };
 
 struct ListeningSocket {  // 1 fd
   static constexpr auto kKind = MessageKind::listening_socket;
   std::string endpoint;
   template <class V>
-  bool visit(V& v) { return v(endpoint); }
+  bool visit(V& v) {
+    return v(endpoint);
+  }
 };
 
 struct Stop {
   static constexpr auto kKind = MessageKind::stop;
   template <class V>
-  bool visit(V&) { return true; }
+  bool visit(V&) {
+    return true;
+  }
 };
 
 struct ApiRequest {  // 0 or 1 fd: the body
@@ -158,7 +182,9 @@ struct ApiReply {  // 0 or 1 fd: the body
   uint16_t status = 0;
   std::string content_type, etag, location;
   template <class V>
-  bool visit(V& v) { return v(id) && v(status) && v(content_type) && v(etag) && v(location); }
+  bool visit(V& v) {
+    return v(id) && v(status) && v(content_type) && v(etag) && v(location);
+  }
 };
 
 struct PeerConnected {
@@ -167,7 +193,9 @@ struct PeerConnected {
   Endpoint remote;
   bool trusted = false;  // its certificate named a configured peer
   template <class V>
-  bool visit(V& v) { return v(realm) && v(remote) && v(trusted); }
+  bool visit(V& v) {
+    return v(realm) && v(remote) && v(trusted);
+  }
 };
 
 struct PeerGone {
@@ -175,7 +203,9 @@ struct PeerGone {
   uint16_t realm = 0;
   Endpoint remote;
   template <class V>
-  bool visit(V& v) { return v(realm) && v(remote); }
+  bool visit(V& v) {
+    return v(realm) && v(remote);
+  }
 };
 
 }  // namespace fedge::link

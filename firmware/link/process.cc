@@ -15,9 +15,8 @@ using enum Process;
 
 constexpr std::array kFastpathSections{Kind::appliance, Kind::realms, Kind::listeners,
                                        Kind::routing};
-constexpr std::array kSignalSections{Kind::appliance, Kind::realms,     Kind::listeners,
-                                     Kind::tls,       Kind::routing,    Kind::signalling,
-                                     Kind::keys_signal};
+constexpr std::array kSignalSections{Kind::appliance, Kind::realms,     Kind::listeners,  Kind::tls,
+                                     Kind::routing,   Kind::signalling, Kind::keys_signal};
 constexpr std::array kAgentSections{Kind::appliance, Kind::management, Kind::keys_agent};
 
 // Numbers, not names: the box needs no passwd entries, and two appliances share a machine.
@@ -29,8 +28,8 @@ constexpr std::array<ProcessSpec, kProcessCount> kProcesses{{
     {agent, "agent", 64304, Namespace::machine, false, true, kAgentSections},
 }};
 
-constexpr std::array kInitToControl{link_opened,   counters,      sealing_key, publish_state,
-                                    process_state, stop};
+constexpr std::array kInitToControl{link_opened,   counters,      sealing_key,
+                                    publish_state, process_state, stop};
 constexpr std::array kControlToInit{ready, snapshot_offer};
 constexpr std::array kInitToFastpath{link_opened, counters,       snapshot_offer,
                                      tap_queue,   netlink_socket, stop};

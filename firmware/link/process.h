@@ -19,11 +19,11 @@ enum class Namespace : uint8_t { machine, wire, punt };
 
 struct ProcessSpec {
   Process process;
-  std::string_view name;     // "control"; the program is fedge-<name>
-  uint32_t uid;              // after start; 0 stays root. gid is the same number.
+  std::string_view name;  // "control"; the program is fedge-<name>
+  uint32_t uid;           // after start; 0 stays root. gid is the same number.
   Namespace lives_in;
-  bool drops_itself;         // starts as root to open ports and drops to `uid` by itself
-  bool forwarder;            // runs snapshots and answers with what it runs
+  bool drops_itself;  // starts as root to open ports and drops to `uid` by itself
+  bool forwarder;     // runs snapshots and answers with what it runs
   std::span<const snapshot::Kind> sections;  // what of a snapshot it is given
 };
 

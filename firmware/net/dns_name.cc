@@ -13,8 +13,7 @@ constexpr bool is_letter(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
 bool is_label(std::string_view label) {
   if (label.empty() || label.size() > 63) return false;
   if (label.front() == '-' || label.back() == '-') return false;
-  return std::ranges::all_of(label,
-                             [](char c) { return is_letter(c) || is_digit(c) || c == '-'; });
+  return std::ranges::all_of(label, [](char c) { return is_letter(c) || is_digit(c) || c == '-'; });
 }
 
 }  // namespace
