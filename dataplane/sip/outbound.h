@@ -1,0 +1,39 @@
+// What the proxy asks of the process around it: to send. dataplane/signal implements it with
+// connections, tests with a list.
+#pragma once
+
+#include <string_view>
+
+#include "dataplane/sip/arrival.h"
+
+namespace fedge::sip {
+
+enum class SendOutcome : uint8_t {
+  sent,    // copied into the queue of an open connection
+  queued,  // copied into the queue of a connection that is still being made
+  full,    // nothing taken: the queue is at its bound; ask again when traffic has drained
+  gone,    // nothing taken: no such connection, or no connection can be made (out of descriptors,
+           // next hop known to be down)
+};
+
+struct SendResult {
+  SendOutcome outcome = SendOutcome::gone;
+  ConnectionId connection = 0;  // the one that took it, for `sent` and `queued`
+};
+
+// `bytes` is one whole message and is copied before the call returns. Neither function calls back
+// into the proxy.
+class Outbound {
+ public:
+  virtual ~Outbound() = default;
+  // On exactly this connection; outcomes are sent, full, gone.
+  virtual SendOutcome send(ConnectionId connection, std::string_view bytes) = 0;
+  // On a connection to `next_hop` (index into Routing::next_hops of the snapshot in use), dialled
+  // if there is none, trying its endpoints in order. When `token` is not 0 and the message could
+  // not be written after all, Proxy::on_send_failed(token) follows, once; a connection lost after
+  // the message was written is told by Proxy::on_connection_closed only.
+  virtual SendResult send_to_next_hop(uint32_t next_hop, std::string_view bytes,
+                                      SendToken token) = 0;
+};
+
+}  // namespace fedge::sip

@@ -1,0 +1,76 @@
+// The stateful SIP proxy of one signalling worker: RFC 3261 sections 16 and 17 over reliable
+// transports, without sockets or a clock. Messages, failures and instants go in; bytes go out
+// through Outbound. Nothing is allocated after construction and use(). One thread only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "dataplane/sip/arrival.h"
+#include "dataplane/sip/outbound.h"
+#include "firmware/base/counters.h"
+#include "firmware/base/timers.h"
+#include "firmware/snapshot/reader.h"
+#include "firmware/wire/sip/message.h"
+
+namespace fedge::sip {
+
+// Sections of one snapshot. They must stay open until a later use() has returned.
+struct SnapshotView {
+  const snapshot::Section<snapshot::Appliance>* appliance = nullptr;
+  const snapshot::Section<snapshot::Realms>* realms = nullptr;
+  const snapshot::Section<snapshot::Listeners>* listeners = nullptr;
+  const snapshot::Section<snapshot::Routing>* routing = nullptr;
+  const snapshot::Section<snapshot::Signalling>* signalling = nullptr;
+};
+
+// Fixed for the life of the proxy (Signalling::max_transactions and max_message at start).
+struct Capacity {
+  uint32_t transactions = 65536;  // server transactions; as many client transactions
+  uint32_t max_message = 65536;   // octets of one message as received
+};
+
+enum class SendFailure : uint8_t {
+  connect_refused,    // the next hop answered with a reset, or is unreachable
+  connect_timed_out,  // connect_ms passed
+  handshake_failed,   // TLS: certificate, name, version
+  closed,             // the connection closed before the message was written
+};
+
+class Proxy {
+ public:
+  // `secret`: random at the start of the process, the same for all its workers; makes branches
+  // and tags unguessable. The counters' names are registered here.
+  Proxy(const Capacity& capacity, TimerWheel& timers, Outbound& outbound, Counters& counters,
+        uint64_t secret);
+  ~Proxy();
+  Proxy(const Proxy&) = delete;
+  Proxy& operator=(const Proxy&) = delete;
+
+  // Before the first message, and after each publish. Builds its look-ups first and swaps last;
+  // requests that arrive later go to next hops of this snapshot only.
+  void use(const SnapshotView& snapshot, Instant now);
+
+  // One whole message that sip::parse() took without a defect.
+  void on_message(const Arrival& arrival, const Message& message, Instant now);
+  // One that it did not take: a request is answered as far as it could be read, a response is
+  // dropped. Whether the stream can go on is the caller's to know.
+  void on_malformed(const Arrival& arrival, const Message& message, Defect defect, Instant now);
+  // Any connection, dialled or accepted, is no more.
+  void on_connection_closed(ConnectionId connection, Instant now);
+  // See Outbound::send_to_next_hop. A token that is no longer known is ignored.
+  void on_send_failed(SendToken token, SendFailure why, Instant now);
+
+  // Whether a request sent on this connection still waits for its final response: a retired next
+  // hop's connection is closed when this turns false.
+  bool is_awaited(ConnectionId connection) const;
+  uint32_t server_transactions() const;
+  uint32_t client_transactions() const;
+
+ private:
+  struct Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace fedge::sip
