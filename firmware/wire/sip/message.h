@@ -7,19 +7,61 @@
 #include <span>
 #include <string_view>
 
+#include "firmware/wire/sip/name_addr.h"
+#include "firmware/wire/sip/uri.h"
+#include "firmware/wire/sip/via.h"
+
 namespace fedge::sip {
 
 enum class Method : uint8_t {
-  invite, ack, bye, cancel, options, register_, message, subscribe, notify, info, update, prack,
-  refer, publish, service, benotify, negotiate, other,
+  invite,
+  ack,
+  bye,
+  cancel,
+  options,
+  register_,
+  message,
+  subscribe,
+  notify,
+  info,
+  update,
+  prack,
+  refer,
+  publish,
+  service,
+  benotify,
+  negotiate,
+  other,
 };
 
 // Headers a proxy looks at; compact forms (RFC 3261 section 7.3.3 and later) map to the same id.
 enum class HeaderId : uint8_t {
-  via, from, to, call_id, cseq, max_forwards, max_breadth, route, record_route, contact,
-  content_length, content_type, require, proxy_require, supported, unsupported, expires, event,
-  allow, user_agent, retry_after, timestamp, p_asserted_identity, ms_edge_proxy_message_trust,
-  ms_diagnostics, other,
+  via,
+  from,
+  to,
+  call_id,
+  cseq,
+  max_forwards,
+  max_breadth,
+  route,
+  record_route,
+  contact,
+  content_length,
+  content_type,
+  require,
+  proxy_require,
+  supported,
+  unsupported,
+  expires,
+  event,
+  allow,
+  user_agent,
+  retry_after,
+  timestamp,
+  p_asserted_identity,
+  ms_edge_proxy_message_trust,
+  ms_diagnostics,
+  other,
 };
 
 struct Header {
@@ -53,6 +95,11 @@ struct Message {
   std::string_view to_tag;
   int32_t max_forwards = -1;  // -1 when absent
   uint32_t content_length = 0;
+  // What parse() read on its way. `target` is the Request-URI.
+  Uri target;
+  Via via;  // the topmost
+  NameAddr from;
+  NameAddr to;
 
   std::span<const Header> headers() const { return {header_store.data(), header_count}; }
   // The first header of that id, null when absent.
@@ -61,8 +108,23 @@ struct Message {
 
 // Why a message cannot be taken, with the status a request deserves. A response is dropped.
 enum class Defect : uint8_t {
-  none, start_line, version, header, too_many_headers, missing_header, duplicate_header, via,
-  from_or_to, call_id, cseq, cseq_method_mismatch, max_forwards, content_length, uri, uri_scheme,
+  none,
+  start_line,
+  version,
+  header,
+  too_many_headers,
+  missing_header,
+  duplicate_header,
+  via,
+  from_or_to,
+  call_id,
+  cseq,
+  cseq_method_mismatch,
+  max_forwards,
+  content_length,
+  uri,
+  uri_scheme,
+  too_large,  // of the stream framer
 };
 
 // 400, 505, 416, 501 …; 0 for none.
