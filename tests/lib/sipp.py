@@ -5,7 +5,127 @@ import subprocess
 
 from .appliance import wait_until
 
-SCENARIOS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration", "sipp")
+# What every request of ours starts with. {method} {user} {to} {domain} {host} {serial}
+REQUEST = """{method} sip:{user}@{to} SIP/2.0
+Via: SIP/2.0/TLS {host}:5061;branch=[branch];rport
+Max-Forwards: 70
+From: <sip:sipp@{domain}>;tag=[pid]SIPpTag[call_number]
+To: <sip:{user}@{to}>
+Call-ID: [call_id]
+CSeq: 1 {method}
+Contact: <sip:sipp@{host}:5061;transport=tls>
+{extra}Content-Length: [len]
+
+"""
+IN_DIALOG = """{method} [next_url] SIP/2.0
+Via: SIP/2.0/TLS {host}:5061;branch=[branch];rport
+Max-Forwards: 70
+From: <sip:sipp@{domain}>;tag=[pid]SIPpTag[call_number]
+To: <sip:{user}@{to}>[peer_tag_param]
+[routes]
+Call-ID: [call_id]
+CSeq: {cseq} {method}
+Content-Length: 0
+
+"""
+CANCEL = """CANCEL sip:{user}@{to} SIP/2.0
+[last_Via:]
+Max-Forwards: 70
+From: <sip:sipp@{domain}>;tag=[pid]SIPpTag[call_number]
+To: <sip:{user}@{to}>
+Call-ID: [call_id]
+CSeq: 1 CANCEL
+Content-Length: 0
+
+"""
+ACK_FAILURE = """ACK sip:{user}@{to} SIP/2.0
+[last_Via:]
+Max-Forwards: 70
+From: <sip:sipp@{domain}>;tag=[pid]SIPpTag[call_number]
+To: <sip:{user}@{to}>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: 1 ACK
+Content-Length: 0
+
+"""
+RESPONSE = """SIP/2.0 {status}
+[last_Via:]
+[last_From:]
+[last_To:];tag=[pid]UasTag[call_number]
+[last_Call-ID:]
+{cseq}
+[last_Record-Route:]
+Contact: <sip:sipp@{host}:5061;transport=tls>
+Content-Length: 0
+
+"""
+EXTRA = {
+    "MESSAGE": "Content-Type: text/plain\n",
+    "SUBSCRIBE": "Event: presence\nExpires: 3600\nAccept: application/pidf+xml\n",
+    "NOTIFY": "Event: presence\nSubscription-State: active\n",
+    "SERVICE": "X-Unknown: kept as it is\n",
+}
+BODY = {"MESSAGE": "hello from sipp"}
+
+
+def _send(text, **attributes):
+    names = "".join(f' {k}="{v}"' for k, v in attributes.items())
+    return f"<send{names}><![CDATA[\n\n{text}\n]]></send>\n"
+
+
+def _receive(**attributes):
+    names = "".join(f' {k}="{v}"' for k, v in attributes.items())
+    return f"<recv{names}/>\n"
+
+
+def _scenario(name, *steps):
+    return (f'<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="{name}">\n'
+            + "".join(steps) + "</scenario>\n")
+
+
+def _response(status, host, cseq="[last_CSeq:]"):
+    return _send(RESPONSE.format(status=status, host=host, cseq=cseq))
+
+
+def request_scenario(method, **who):
+    """One request outside a dialog, answered 200."""
+    text = REQUEST.format(method=method, extra=EXTRA.get(method, ""), **who)
+    return _scenario(method, _send(text + BODY.get(method, "")),
+                     _receive(response=100, optional="true"), _receive(response=200))
+
+
+def call_scenario(**who):
+    return _scenario(
+        "call", _send(REQUEST.format(method="INVITE", extra="", **who)),
+        _receive(response=100, optional="true"), _receive(response=180),
+        _receive(response=200, rrs="true"),
+        _send(IN_DIALOG.format(method="ACK", cseq=1, **who)),
+        _send(IN_DIALOG.format(method="BYE", cseq=2, **who)), _receive(response=200))
+
+
+def cancel_scenario(**who):
+    return _scenario(
+        "cancel", _send(REQUEST.format(method="INVITE", extra="", **who)),
+        _receive(response=100, optional="true"), _receive(response=180),
+        _send(CANCEL.format(**who)), _receive(response=200), _receive(response=487),
+        _send(ACK_FAILURE.format(**who)))
+
+
+def answer_scenario(method, host):
+    return _scenario(f"answer {method}", _receive(request=method), _response("200 OK", host))
+
+
+def answer_call_scenario(host):
+    return _scenario("answer calls", _receive(request="INVITE"), _response("180 Ringing", host),
+                     _response("200 OK", host), _receive(request="ACK"), _receive(request="BYE"),
+                     _response("200 OK", host))
+
+
+def answer_cancel_scenario(host):
+    return _scenario("answer CANCEL", _receive(request="INVITE"), _response("180 Ringing", host),
+                     _receive(request="CANCEL"), _response("200 OK", host),
+                     _response("487 Request Terminated", host, cseq="CSeq: 1 INVITE"),
+                     _receive(request="ACK"))
 
 
 class Tunnel:
@@ -26,6 +146,10 @@ def bracket(address):
     return f"[{address}]" if ":" in address else address
 
 
+def listening(namespace, port):
+    return f":{port} " in namespace.sh("ss", "-Hltn")
+
+
 def to_appliance(namespace, local_port, remote, name, chain, key, trust, log):
     """Plain TCP on 127.0.0.1:local_port becomes TLS with a client certificate to remote."""
     version = "6" if ":" in remote else "4"
@@ -33,7 +157,7 @@ def to_appliance(namespace, local_port, remote, name, chain, key, trust, log):
     connect = (f"OPENSSL:{bracket(remote)}:5061,pf=ip{version},cert={chain},key={key},"
                f"cafile={trust},commonname={name},verify=1")
     tunnel = Tunnel(namespace, listen, connect, log)
-    wait_until(lambda: f":{local_port} " in namespace.sh("ss", "-Hltn"), 5, "socat listens")
+    wait_until(lambda: listening(namespace, local_port), 5, "socat listens")
     return tunnel
 
 
@@ -43,32 +167,49 @@ def from_appliance(namespace, address, local_port, chain, key, trust, log, port=
     listen = (f"OPENSSL-LISTEN:{port},bind={bracket(address)},pf=ip{version},fork,reuseaddr,"
               f"cert={chain},key={key},cafile={trust},verify=1")
     tunnel = Tunnel(namespace, listen, f"TCP4:127.0.0.1:{local_port}", log)
-    wait_until(lambda: f":{port} " in namespace.sh("ss", "-Hltn"), 5, "socat listens")
+    wait_until(lambda: listening(namespace, port), 5, "socat listens")
     return tunnel
 
 
-def command(scenario, folder, *more):
-    return ["sipp", "-sf", os.path.join(SCENARIOS, scenario), "-t", "t1", "-i", "127.0.0.1",
-            "-nostdin", "-trace_err", "-error_file", os.path.join(folder, f"{scenario}.err"), *more]
+class Sipp:
+    """One run of sipp over a scenario, in a namespace, logging into `folder`."""
+
+    def __init__(self, namespace, folder, name, scenario, *arguments):
+        self.errors = os.path.join(folder, f"{name}.errors")
+        path = os.path.join(folder, f"{name}.xml")
+        with open(path, "w", encoding="latin-1") as file:
+            file.write(scenario)
+        self.log = open(os.path.join(folder, f"{name}.log"), "wb")
+        self.process = namespace.popen(
+            "sipp", "-sf", path, "-t", "t1", "-i", "127.0.0.1", "-nostdin", "-trace_err",
+            "-error_file", self.errors, *arguments, stdout=self.log, stderr=self.log,
+            stdin=subprocess.DEVNULL, cwd=folder)
+
+    def finish(self, seconds):
+        """Waits for a client's end; raises with sipp's own words when a call failed."""
+        code = self.process.wait(seconds)
+        self.log.close()
+        if code != 0:
+            detail = ""
+            if os.path.exists(self.errors):
+                with open(self.errors, encoding="utf-8", errors="replace") as file:
+                    detail = file.read()[-3000:]
+            raise AssertionError(f"sipp {self.errors}: exit {code}\n{detail}")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
 
 
-def serve(namespace, scenario, port, folder, *more):
-    """sipp as server on 127.0.0.1:port until stopped."""
-    log = open(os.path.join(folder, f"{scenario}.{port}.log"), "wb")
-    process = namespace.popen(*command(scenario, folder, "-p", str(port), *more), stdout=log,
-                              stderr=log, stdin=subprocess.DEVNULL)
-    wait_until(lambda: f":{port} " in namespace.sh("ss", "-Hltn"), 5, "sipp listens")
-    return process
+def serve(namespace, folder, name, scenario, port):
+    sipp = Sipp(namespace, folder, name, scenario, "-p", str(port))
+    wait_until(lambda: listening(namespace, port), 5, "sipp listens")
+    return sipp
 
 
-def call(namespace, scenario, tunnel_port, folder, *more, calls=3, rate=10, timeout=20):
-    """sipp as client through a tunnel; raises with sipp's own words when a call failed."""
-    arguments = command(scenario, folder, "-m", str(calls), "-r", str(rate), "-timeout",
-                        str(timeout), "-timeout_error", *more, f"127.0.0.1:{tunnel_port}")
-    result = subprocess.run(namespace.command(*arguments), text=True, capture_output=True,
-                            stdin=subprocess.DEVNULL, timeout=timeout + 10)
-    if result.returncode != 0:
-        errors = os.path.join(folder, f"{scenario}.err")
-        detail = open(errors, encoding="utf-8", errors="replace").read() if os.path.exists(
-            errors) else result.stdout[-2000:]
-        raise AssertionError(f"sipp {scenario}: exit {result.returncode}\n{detail[-3000:]}")
+def call(namespace, folder, name, scenario, tunnel_port, calls=3, rate=10, seconds=20):
+    sipp = Sipp(namespace, folder, name, scenario, "-m", str(calls), "-r", str(rate), "-timeout",
+                str(seconds), "-timeout_error", f"127.0.0.1:{tunnel_port}")
+    sipp.finish(seconds + 10)
