@@ -49,14 +49,14 @@ class StreamFramer {
   void expect_pong() { pong_expected_ = true; }
   bool pong_expected() const { return pong_expected_; }
   // True in the middle of a message: the time allowed for it is running.
-  bool inside_message() const { return line_ > 0 || scanned_ > 0 || body_known_; }
+  bool inside_message() const { return scanned_ > 0; }
 
  private:
   Frame frame_empty_lines(std::string_view buffered);
   Frame frame_head(std::string_view buffered);
   Frame frame_body(size_t buffered);
   Defect on_line(std::string_view line);
-  Defect on_length(std::string_view value);
+  void on_length(std::string_view text);
   Frame finish(Frame frame);
 
   StreamLimits limits_;
@@ -65,7 +65,8 @@ class StreamFramer {
   size_t head_ = 0;     // size of the head once known
   size_t length_ = 0;   // Content-Length
   bool length_seen_ = false;
-  bool length_open_ = false;  // the last line was a Content-Length without a value: a fold follows
+  bool in_length_ = false;  // the last line was Content-Length or a fold of it
+  Defect length_defect_ = Defect::none;
   bool body_known_ = false;
   bool half_ping_ = false;
   bool pong_expected_ = false;
