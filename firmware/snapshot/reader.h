@@ -43,4 +43,11 @@ class Section {
 
 // Instantiated in reader.cc for every root in sections.h.
 
+// What no section can know alone: that its realms and TLS contexts are there in the sections
+// beside it. A forwarder calls these once per snapshot, after opening all it uses.
+Status check_against(const Section<Listeners>& listeners, const Section<Realms>& realms,
+                     const Section<Tls>& tls);
+Status check_against(const Section<Routing>& routing, const Section<Realms>& realms,
+                     const Section<Tls>& tls);
+
 }  // namespace fedge::snapshot

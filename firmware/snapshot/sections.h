@@ -1,6 +1,7 @@
-// The records of every section. Each record names, in each(), its references and enumerations:
-// the checker in reader.h walks them. Numbers that index another list are checked by the
-// section's check_references(). Names are in lower case throughout.
+// The records of every section. Each record names, in each(), its references, enumerations and
+// addresses: the checker behind reader.h walks them. Numbers that index another list are checked
+// by check_references() in references.cc. Names are in lower case throughout. Records have no
+// padding but Endpoint's (the writer clears that): equal records are equal bytes.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,9 @@ struct Appliance {
   Text fqdn;  // what Via, Record-Route and certificates call this edge
   Text site;
   template <class F>
-  void each(F&& f) const { f(name), f(fqdn), f(site); }
+  void each(F&& f) const {
+    f(name), f(fqdn), f(site);
+  }
 };
 
 // --- realms ------------------------------------------------------------------------------------
@@ -35,21 +38,27 @@ struct Port {
   Text name;
   Text device;  // the board's name of the port
   template <class F>
-  void each(F&& f) const { f(name), f(device); }
+  void each(F&& f) const {
+    f(name), f(device);
+  }
 };
 
 struct RealmAddress {
   Prefix address;            // the interface address with its subnet's length
   IpAddress public_address;  // what the world sees (1:1 NAT); family 0 when the same
   template <class F>
-  void each(F&&) const {}
+  void each(F&& f) const {
+    f(address), f(public_address);
+  }
 };
 
 struct RealmRoute {
   Prefix to;
   IpAddress via;
   template <class F>
-  void each(F&&) const {}
+  void each(F&& f) const {
+    f(to), f(via);
+  }
 };
 
 struct Realm {
@@ -62,7 +71,9 @@ struct Realm {
   Slice<RealmAddress> addresses;
   Slice<RealmRoute> routes;
   template <class F>
-  void each(F&& f) const { f(name), f(addresses), f(routes); }
+  void each(F&& f) const {
+    f(name), f(addresses), f(routes);
+  }
 };
 
 struct Realms {
@@ -70,7 +81,9 @@ struct Realms {
   Slice<Port> ports;
   Slice<Realm> realms;
   template <class F>
-  void each(F&& f) const { f(ports), f(realms); }
+  void each(F&& f) const {
+    f(ports), f(realms);
+  }
 };
 
 // --- listeners ---------------------------------------------------------------------------------
@@ -82,26 +95,34 @@ struct Listener {
   uint16_t tls_context;  // index into Tls::contexts, kNone16 for plain TCP
   Transport transport;
   Service service;
+  uint8_t reserved[2] = {};
   template <class F>
-  void each(F&& f) const { f(name), f(transport), f(service); }
+  void each(F&& f) const {
+    f(name), f(endpoint), f(transport), f(service);
+  }
 };
 
 struct Listeners {
   static constexpr Kind kKind = Kind::listeners;
   Slice<Listener> listeners;
   template <class F>
-  void each(F&& f) const { f(listeners); }
+  void each(F&& f) const {
+    f(listeners);
+  }
 };
 
 // --- TLS contexts ------------------------------------------------------------------------------
 
 struct Certificate {
-  Text id;                 // as the operator named it
-  Slice<Text> chain;       // DER, leaf first, no root
-  uint64_t key;            // which key of the process's key section belongs to it
-  int64_t effective_from;  // seconds since 1970: of those in force, the latest serves new handshakes
+  Text id;            // as the operator named it
+  Slice<Text> chain;  // DER, leaf first, no root
+  uint64_t key;       // which key of the process's key section belongs to it
+  // Seconds since 1970: of those in force, the latest serves new handshakes.
+  int64_t effective_from;
   template <class F>
-  void each(F&& f) const { f(id), f(chain); }
+  void each(F&& f) const {
+    f(id), f(chain);
+  }
 };
 
 enum class ClientCertificate : uint8_t { none, optional, required };
@@ -115,6 +136,7 @@ struct TlsContext {
   uint16_t version_min;             // 0x0303 is TLS 1.2
   uint16_t version_max;
   ClientCertificate client_certificate;
+  uint8_t reserved[3] = {};
   template <class F>
   void each(F&& f) const {
     f(name), f(certificates), f(trust), f(ciphersuites), f(client_certificate);
@@ -125,7 +147,9 @@ struct Tls {
   static constexpr Kind kKind = Kind::tls;
   Slice<TlsContext> contexts;
   template <class F>
-  void each(F&& f) const { f(contexts); }
+  void each(F&& f) const {
+    f(contexts);
+  }
 };
 
 // --- routing -----------------------------------------------------------------------------------
@@ -137,8 +161,11 @@ struct NextHop {
   uint16_t realm;
   uint16_t tls_context;  // kNone16 for plain TCP
   Transport transport;
+  uint8_t reserved[3] = {};
   template <class F>
-  void each(F&& f) const { f(host), f(endpoints), f(transport); }
+  void each(F&& f) const {
+    f(host), f(endpoints), f(transport);
+  }
 };
 
 struct Target {
@@ -162,8 +189,11 @@ struct Route {
   Text path;              // JSON path of the rule in the topology, for explain
   Slice<Target> targets;  // sorted by priority; never empty
   RouteKind kind;
+  uint8_t reserved[3] = {};
   template <class F>
-  void each(F&& f) const { f(pattern), f(path), f(targets), f(kind); }
+  void each(F&& f) const {
+    f(pattern), f(path), f(targets), f(kind);
+  }
 };
 
 // Open addressing, linear probing, load at most one half; size is a power of two. Hash is
@@ -180,13 +210,16 @@ enum class PeerSide : uint8_t { inside, partner };
 constexpr bool is_valid(PeerSide s) { return s <= PeerSide::partner; }
 
 struct Peer {
-  Text name;       // the host name expected in the peer's certificate
-  Text domain;     // the partner's SIP domain; empty for inside peers
+  Text name;    // the host name expected in the peer's certificate
+  Text domain;  // the partner's SIP domain; empty for inside peers
   uint32_t next_hop;
   uint16_t realm;  // where its connections come from
   PeerSide side;
+  uint8_t reserved = 0;
   template <class F>
-  void each(F&& f) const { f(name), f(domain), f(side); }
+  void each(F&& f) const {
+    f(name), f(domain), f(side);
+  }
 };
 
 struct Routing {
@@ -194,10 +227,13 @@ struct Routing {
   Slice<NextHop> next_hops;
   Slice<Route> routes;
   Slice<RouteBucket> buckets;
-  Slice<Peer> peers;  // sorted by name
+  Slice<Peer> peers;   // sorted by name
   uint8_t federation;  // 0: the federation route is off, partners are answered 403
+  uint8_t reserved[3] = {};
   template <class F>
-  void each(F&& f) const { f(next_hops), f(routes), f(buckets), f(peers); }
+  void each(F&& f) const {
+    f(next_hops), f(routes), f(buckets), f(peers);
+  }
 };
 
 // --- signalling: timers and limits -------------------------------------------------------------
@@ -206,10 +242,10 @@ struct Signalling {
   static constexpr Kind kKind = Kind::signalling;
   uint32_t t1_ms, t2_ms, t4_ms;  // RFC 3261 section 17
   uint32_t timer_c_ms;
-  uint32_t connect_ms;         // TCP and TLS to a next hop
-  uint32_t first_response_ms;  // before the next target is tried
-  uint32_t handshake_ms;       // an accepted connection's TLS handshake
-  uint32_t idle_ms;            // a connection without traffic
+  uint32_t connect_ms;          // TCP and TLS to a next hop
+  uint32_t first_response_ms;   // before the next target is tried
+  uint32_t handshake_ms;        // an accepted connection's TLS handshake
+  uint32_t idle_ms;             // a connection without traffic
   uint32_t partial_message_ms;  // from the first octet of a message to its last
   uint32_t max_message;         // octets of one SIP message, headers and body
   uint32_t max_connections;
@@ -230,7 +266,9 @@ struct Management {
   uint32_t max_connections;
   uint32_t max_body;  // octets of a request's body
   template <class F>
-  void each(F&& f) const { f(endpoints), certificate.each(f); }
+  void each(F&& f) const {
+    f(endpoints), certificate.each(f);
+  }
 };
 
 }  // namespace fedge::snapshot

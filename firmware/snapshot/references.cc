@@ -1,0 +1,214 @@
+#include <algorithm>
+#include <bit>
+#include <string>
+
+#include "firmware/snapshot/checker.h"
+#include "firmware/snapshot/checksum.h"
+
+namespace fedge::snapshot {
+namespace {
+
+constexpr uint16_t kTls12 = 0x0303;
+
+std::string at(std::string_view list, size_t index, std::string_view what) {
+  return std::string(list) + " " + std::to_string(index) + " " + std::string(what);
+}
+
+// Realm names become interface names.
+bool is_realm_name(std::string_view name) {
+  return !name.empty() && name.size() <= 15 && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+}
+
+std::string_view defect_of(const Section<Realms>& section, const Realm& realm) {
+  if (realm.port >= section.root().ports.count) return "names a port that is not there";
+  if (!is_realm_name(section.text(realm.name))) return "has no usable name";
+  if (realm.vlan > 4094) return "has a VLAN tag above 4094";
+  if (realm.mtu < 576) return "has an MTU below 576";
+  if (realm.dscp_signalling > 63 || realm.dscp_media > 63) return "has a DSCP above 63";
+  for (const RealmAddress& a : section.items(realm.addresses)) {
+    if (a.public_address && a.public_address.family != a.address.address.family) {
+      return "has a public address of another family";
+    }
+  }
+  for (const RealmRoute& r : section.items(realm.routes)) {
+    if (r.via.family != r.to.address.family) return "has a route through another family";
+  }
+  return {};
+}
+
+template <class Owner>
+bool has_chain(const Owner& section, const Certificate& certificate) {
+  const auto chain = section.items(certificate.chain);
+  return !chain.empty() && std::ranges::all_of(chain, [](Text der) { return der.size > 0; });
+}
+
+// Each route is found at its place and no bucket leads anywhere else, so probing ends.
+std::string check_buckets(const Section<Routing>& section) {
+  const auto routes = section.items(section.root().routes);
+  const auto buckets = section.items(section.root().buckets);
+  if (routes.empty() && buckets.empty()) return {};
+  if (!std::has_single_bit(buckets.size()) || buckets.size() < 2 * routes.size()) {
+    return "the route table has the wrong size";
+  }
+  size_t used = 0;
+  for (const RouteBucket& bucket : buckets) {
+    if (bucket.route > routes.size()) return "the route table leads outside";
+    used += bucket.route != 0;
+  }
+  if (used != routes.size()) return "the route table does not hold each route once";
+  const size_t mask = buckets.size() - 1;
+  for (size_t i = 0; i < routes.size(); ++i) {
+    const std::string_view pattern = section.text(routes[i].pattern);
+    const auto hash = static_cast<uint32_t>(hash_of(pattern));
+    size_t slot = hash & mask;
+    while (buckets[slot].route != 0 && buckets[slot].route != i + 1) {
+      // A twin in front would hide this route.
+      if (buckets[slot].hash == hash &&
+          section.text(routes[buckets[slot].route - 1].pattern) == pattern) {
+        return at("route", i, "has the pattern of another");
+      }
+      slot = (slot + 1) & mask;
+    }
+    if (buckets[slot].route != i + 1 || buckets[slot].hash != hash) {
+      return at("route", i, "is not in the route table");
+    }
+  }
+  return {};
+}
+
+std::string_view defect_of(const Section<Routing>& section, const Route& route) {
+  const auto targets = section.items(route.targets);
+  if (route.pattern.size == 0 || route.pattern.size > 320) return "has no usable pattern";
+  if (targets.empty()) return "has no targets";
+  const auto later = [](const Target& a, const Target& b) { return a.priority < b.priority; };
+  if (!std::ranges::is_sorted(targets, later)) return "has its targets out of order";
+  for (const Target& target : targets) {
+    if (target.next_hop >= section.root().next_hops.count) return "has a target that is not there";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string check_references(const Section<Appliance>& section) {
+  if (section.root().fqdn.size == 0) return "the appliance has no FQDN";
+  return {};
+}
+
+std::string check_references(const Section<Realms>& section) {
+  const auto realms = section.items(section.root().realms);
+  if (realms.size() >= kNone16) return "there are too many realms";
+  for (size_t i = 0; i < realms.size(); ++i) {
+    if (const auto defect = defect_of(section, realms[i]); !defect.empty()) {
+      return at("realm", i, defect);
+    }
+  }
+  return {};
+}
+
+std::string check_references(const Section<Listeners>& section) {
+  const auto listeners = section.items(section.root().listeners);
+  for (size_t i = 0; i < listeners.size(); ++i) {
+    if ((listeners[i].transport == Transport::tls) != (listeners[i].tls_context != kNone16)) {
+      return at("listener", i, "has TLS without a context, or a context without TLS");
+    }
+  }
+  return {};
+}
+
+std::string check_references(const Section<Tls>& section) {
+  const auto contexts = section.items(section.root().contexts);
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    const TlsContext& context = contexts[i];
+    const auto certificates = section.items(context.certificates);
+    if (certificates.empty()) return at("TLS context", i, "has no certificate");
+    for (const Certificate& certificate : certificates) {
+      if (!has_chain(section, certificate)) return at("TLS context", i, "has an empty chain");
+    }
+    if (context.version_min < kTls12 || context.version_min > context.version_max) {
+      return at("TLS context", i, "has no TLS version");
+    }
+  }
+  return {};
+}
+
+std::string check_references(const Section<Routing>& section) {
+  const Routing& root = section.root();
+  const auto next_hops = section.items(root.next_hops);
+  for (size_t i = 0; i < next_hops.size(); ++i) {
+    if (next_hops[i].endpoints.count == 0) return at("next hop", i, "has no address");
+    if ((next_hops[i].transport == Transport::tls) != (next_hops[i].tls_context != kNone16)) {
+      return at("next hop", i, "has TLS without a context, or a context without TLS");
+    }
+  }
+  const auto routes = section.items(root.routes);
+  for (size_t i = 0; i < routes.size(); ++i) {
+    if (const auto defect = defect_of(section, routes[i]); !defect.empty()) {
+      return at("route", i, defect);
+    }
+  }
+  const auto peers = section.items(root.peers);
+  for (size_t i = 0; i < peers.size(); ++i) {
+    if (peers[i].next_hop >= next_hops.size()) return at("peer", i, "has no next hop");
+    if (i > 0 && section.text(peers[i].name) < section.text(peers[i - 1].name)) {
+      return at("peer", i, "is out of order");
+    }
+  }
+  if (root.federation > 1) return "federation is neither on nor off";
+  return check_buckets(section);
+}
+
+std::string check_references(const Section<Signalling>& section) {
+  const Signalling& s = section.root();
+  for (const uint32_t value :
+       {s.t1_ms, s.t2_ms, s.t4_ms, s.timer_c_ms, s.connect_ms, s.first_response_ms, s.handshake_ms,
+        s.idle_ms, s.partial_message_ms, s.max_message, s.max_connections,
+        s.max_connections_per_source, s.max_handshakes, s.max_transactions, s.queue_bytes}) {
+    if (value == 0) return "a timer or a limit is zero";
+  }
+  return {};
+}
+
+std::string check_references(const Section<Management>& section) {
+  const Management& m = section.root();
+  if (!has_chain(section, m.certificate)) return "the management certificate is empty";
+  if (m.endpoints.count == 0) return "management has no address";
+  if (m.max_connections == 0 || m.max_body == 0) return "a limit is zero";
+  return {};
+}
+
+Status check_against(const Section<Listeners>& listeners, const Section<Realms>& realms,
+                     const Section<Tls>& tls) {
+  for (const Listener& l : listeners.items(listeners.root().listeners)) {
+    if (l.realm >= realms.root().realms.count ||
+        (l.tls_context != kNone16 && l.tls_context >= tls.root().contexts.count)) {
+      return fail("listener " + std::string(listeners.text(l.name)),
+                  "names a realm or a TLS context that this snapshot does not have",
+                  "publish again");
+    }
+  }
+  return {};
+}
+
+Status check_against(const Section<Routing>& routing, const Section<Realms>& realms,
+                     const Section<Tls>& tls) {
+  for (const NextHop& hop : routing.items(routing.root().next_hops)) {
+    if (hop.realm >= realms.root().realms.count ||
+        (hop.tls_context != kNone16 && hop.tls_context >= tls.root().contexts.count)) {
+      return fail("next hop " + std::string(routing.text(hop.host)),
+                  "names a realm or a TLS context that this snapshot does not have",
+                  "publish again");
+    }
+  }
+  for (const Peer& peer : routing.items(routing.root().peers)) {
+    if (peer.realm >= realms.root().realms.count) {
+      return fail("peer " + std::string(routing.text(peer.name)),
+                  "names a realm that this snapshot does not have", "publish again");
+    }
+  }
+  return {};
+}
+
+}  // namespace fedge::snapshot

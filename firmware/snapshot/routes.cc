@@ -1,0 +1,82 @@
+#include "firmware/snapshot/routes.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "firmware/snapshot/checksum.h"
+
+namespace fedge::snapshot {
+namespace {
+
+constexpr size_t kMostName = 320;
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+// Where the probe for a hash starts and goes on; the one rule that builder and reader share.
+size_t first_slot(uint32_t hash, size_t buckets) { return hash & (buckets - 1); }
+size_t next_slot(size_t slot, size_t buckets) { return (slot + 1) & (buckets - 1); }
+
+const Route* probe(const Section<Routing>& routing, std::string_view pattern) {
+  const auto buckets = routing.items(routing.root().buckets);
+  const auto routes = routing.items(routing.root().routes);
+  if (buckets.empty()) return nullptr;
+  const auto hash = static_cast<uint32_t>(hash_of(pattern));
+  for (size_t slot = first_slot(hash, buckets.size()); buckets[slot].route != 0;
+       slot = next_slot(slot, buckets.size())) {
+    if (buckets[slot].hash != hash) continue;
+    const Route& route = routes[buckets[slot].route - 1];
+    if (routing.text(route.pattern) == pattern) return &route;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const Route* find_route(const Section<Routing>& routing, std::string_view user,
+                        std::string_view domain) {
+  if (domain.ends_with('.')) domain.remove_suffix(1);  // a fully qualified name, RFC 1034
+  if (domain.empty() || user.size() + 1 + domain.size() > kMostName) return nullptr;
+  char name[kMostName];
+  char* end = std::ranges::transform(user, name, lower).out;
+  *end++ = '@';
+  char* const at = end;
+  end = std::ranges::transform(domain, end, lower).out;
+  if (!user.empty()) {
+    if (const Route* route = probe(routing, {name, end})) return route;
+  }
+  if (const Route* route = probe(routing, {at, end})) return route;
+  // "a.b.c" becomes "*.b.c" in place, then "*.c".
+  for (char* dot = std::find(at, end, '.'); dot != end; dot = std::find(dot + 1, end, '.')) {
+    if (dot == at) continue;
+    dot[-1] = '*';
+    if (const Route* route = probe(routing, {dot - 1, end})) return route;
+  }
+  return nullptr;
+}
+
+std::vector<RouteBucket> build_buckets(const std::vector<std::string>& patterns) {
+  if (patterns.empty()) return {};
+  std::vector<RouteBucket> buckets(std::bit_ceil(2 * patterns.size()));
+  for (size_t i = 0; i < patterns.size(); ++i) {
+    const auto hash = static_cast<uint32_t>(hash_of(patterns[i]));
+    size_t slot = first_slot(hash, buckets.size());
+    while (buckets[slot].route != 0) slot = next_slot(slot, buckets.size());
+    buckets[slot] = {hash, static_cast<uint32_t>(i + 1)};
+  }
+  return buckets;
+}
+
+const Peer* find_peer(const Section<Routing>& routing, std::span<const std::string_view> names,
+                      uint16_t realm) {
+  const auto peers = routing.items(routing.root().peers);
+  for (const std::string_view name : names) {
+    const auto first = std::ranges::lower_bound(
+        peers, name, {}, [&](const Peer& peer) { return routing.text(peer.name); });
+    for (auto peer = first; peer != peers.end() && routing.text(peer->name) == name; ++peer) {
+      if (peer->realm == realm) return &*peer;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace fedge::snapshot
