@@ -99,17 +99,19 @@ bool Channel::send_encoded(MessageKind kind, std::string payload, std::span<cons
   return true;
 }
 
-void Channel::flush() {
+bool Channel::flush() {
   while (!queue_.empty()) {
     std::vector<int> fds;
     for (const Fd& fd : queue_.front().fds) fds.push_back(fd.get());
     if (send_datagram(socket_.get(), queue_.front().datagram, fds) < 0) {
-      if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) return;
-      return close(std::strerror(errno));
+      if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) return true;
+      close(std::strerror(errno));
+      return false;
     }
     queue_.pop_front();
   }
   loop_.change(socket_.get(), EPOLLIN, *this);
+  return true;
 }
 
 void Channel::receive() {
@@ -137,7 +139,8 @@ void Channel::receive() {
                  ", which this link does not allow");
   }
   const std::string_view payload(buffer.data() + kHeaderSize, static_cast<size_t>(n) - kHeaderSize);
-  on_message_({kind, payload, fds});
+  const OnMessage callback = on_message_;  // stays alive should it destroy the channel
+  callback({kind, payload, fds});
 }
 
 void Channel::close(const std::string& reason) {
@@ -152,10 +155,7 @@ void Channel::close(const std::string& reason) {
 }
 
 void Channel::on_ready(uint32_t events) {
-  if ((events & EPOLLOUT) != 0) {
-    flush();
-    if (!socket_) return;
-  }
+  if ((events & EPOLLOUT) != 0 && !flush()) return;
   if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) receive();
 }
 

@@ -43,7 +43,8 @@ class Channel final : public Watcher {
  private:
   void on_ready(uint32_t events) override;
   bool send_encoded(MessageKind kind, std::string payload, std::span<const int> fds);
-  void flush();
+  // False when the link closed: the channel may be gone then.
+  bool flush();
   void receive();
   void close(const std::string& reason);
 
