@@ -25,16 +25,17 @@ Frame StreamFramer::next(std::string_view buffered) {
 Frame StreamFramer::frame_empty_lines(std::string_view buffered) {
   if (buffered.size() < 2) return {Frame::Kind::need_more, 0, 1, Defect::none};
   if (buffered[1] != '\n') return finish({Frame::Kind::bad, 0, 0, Defect::start_line});
-  if (buffered.starts_with(kPing)) {
+  if (half_ping_ && !pong_expected_) {
     half_ping_ = false;
-    return {Frame::Kind::ping, kPing.size(), 0, Defect::none};
+    return {Frame::Kind::ping, 2, 0, Defect::none};
   }
+  if (buffered.starts_with(kPing)) return {Frame::Kind::ping, kPing.size(), 0, Defect::none};
   if (pong_expected_) {
     pong_expected_ = false;
     return {Frame::Kind::pong, 2, 0, Defect::none};
   }
-  half_ping_ = !half_ping_;
-  return {half_ping_ ? Frame::Kind::skip : Frame::Kind::ping, 2, 0, Defect::none};
+  half_ping_ = true;
+  return {Frame::Kind::skip, 2, 0, Defect::none};
 }
 
 Frame StreamFramer::frame_head(std::string_view buffered) {
