@@ -31,6 +31,13 @@ class Namespace:
         run("ip", "netns", "add", name)
         self.sh("ip", "link", "set", "lo", "up")
 
+    @classmethod
+    def existing(cls, name):
+        """One that somebody else made and will remove."""
+        namespace = cls.__new__(cls)
+        namespace.name = name
+        return namespace
+
     def command(self, *command):
         return ["ip", "netns", "exec", self.name, *command]
 
