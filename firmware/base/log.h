@@ -19,19 +19,22 @@ void write(Level level, std::string_view part, std::string_view text);
 
 template <class... Args>
 void debug(std::string_view part, fmt::format_string<Args...> format, Args&&... args) {
-  if (enabled(Level::debug)) write(Level::debug, part, fmt::format(format, args...));
+  if (enabled(Level::debug))
+    write(Level::debug, part, fmt::format(format, std::forward<Args>(args)...));
 }
 template <class... Args>
 void info(std::string_view part, fmt::format_string<Args...> format, Args&&... args) {
-  if (enabled(Level::info)) write(Level::info, part, fmt::format(format, args...));
+  if (enabled(Level::info))
+    write(Level::info, part, fmt::format(format, std::forward<Args>(args)...));
 }
 template <class... Args>
 void warning(std::string_view part, fmt::format_string<Args...> format, Args&&... args) {
-  if (enabled(Level::warning)) write(Level::warning, part, fmt::format(format, args...));
+  if (enabled(Level::warning))
+    write(Level::warning, part, fmt::format(format, std::forward<Args>(args)...));
 }
 template <class... Args>
 void error(std::string_view part, fmt::format_string<Args...> format, Args&&... args) {
-  write(Level::error, part, fmt::format(format, args...));
+  write(Level::error, part, fmt::format(format, std::forward<Args>(args)...));
 }
 
 }  // namespace fedge::log
