@@ -44,14 +44,6 @@ int take_attribute(const nlattr* attribute, void* data) {
   return MNL_CB_OK;
 }
 
-// Host bits of a destination are zero in the kernel.
-Prefix masked(Prefix p) {
-  for (unsigned bit = p.length; bit < p.address.bits(); ++bit) {
-    p.address.octets[bit / 8] &= static_cast<uint8_t>(~(0x80u >> bit % 8));
-  }
-  return p;
-}
-
 Request route_request(uint16_t type, uint16_t flags, const Route& route) {
   Request request(type, flags, sizeof(rtmsg));
   auto& body = request.body<rtmsg>();
@@ -73,6 +65,13 @@ std::string text_of(const Route& route) {
 }
 
 }  // namespace
+
+Prefix masked(Prefix p) {
+  for (unsigned bit = p.length; bit < p.address.bits(); ++bit) {
+    p.address.octets[bit / 8] &= static_cast<uint8_t>(~(0x80u >> bit % 8));
+  }
+  return p;
+}
 
 std::optional<RouteEvent> decode_route(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWROUTE && message.nlmsg_type != RTM_DELROUTE) return {};

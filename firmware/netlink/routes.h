@@ -26,6 +26,9 @@ struct RouteEvent {
 // for everything else.
 std::optional<RouteEvent> decode_route(const nlmsghdr& message);
 
+// With zero host bits, as the kernel keeps a destination.
+Prefix masked(Prefix prefix);
+
 // Those of one link; of all links when `link` is null.
 Result<std::vector<Route>> list_routes(Socket& socket, const Link* link);
 // Replaces a route with the same destination and metric.
