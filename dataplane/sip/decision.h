@@ -14,7 +14,8 @@ namespace fedge::sip {
 
 // Which rule ended the decision.
 enum class Rule : uint8_t {
-  route,            // forward to the targets of `route`
+  route,            // forward to the targets of the route
+  negotiate,        // 405: NEGOTIATE would start compression
   stranger,         // 403
   federation_off,   // 403
   partner_domain,   // 403: From is not of the partner's domain
@@ -22,7 +23,7 @@ enum class Rule : uint8_t {
   no_route,         // 404
   came_from_there,  // 482: the only target is the system it came from
 };
-inline constexpr size_t kRules = 7;
+inline constexpr size_t kRules = 8;
 
 struct Address {
   std::string_view user;
@@ -40,9 +41,17 @@ struct Decision {
 Decision decide(const snapshot::Section<snapshot::Routing>& routing, const PeerFacts& peer,
                 Method method, const Address& from, const Address& target);
 
+// The parts of decide(), for requests inside a dialog and for the next target of a route after
+// a publish. admit(): whether this peer may send this at all. permit(): whether a request of such
+// a peer may take such a route.
+Rule admit(const snapshot::Section<snapshot::Routing>& routing, const PeerFacts& peer,
+           Method method, const Address& from);
+Rule permit(const snapshot::Routing& routing, PeerKind peer, snapshot::RouteKind route);
 // Whether `next_hop` is where the peer's own requests come from.
 bool is_origin(const PeerFacts& peer, uint32_t next_hop);
 
+// 0 for Rule::route.
+uint16_t status_of(Rule rule);
 // Reason phrase of a refusal: "No partner entry for this certificate". `name_of` is the short
 // form for counters and JSON: "no_route".
 std::string_view text_of(Rule rule);

@@ -1,0 +1,125 @@
+// The inside of Proxy, split over requests.cc, branches.cc, responses.cc and waits.cc. Not for
+// use outside this folder.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "dataplane/sip/answers.h"
+#include "dataplane/sip/decision.h"
+#include "dataplane/sip/forwarding.h"
+#include "dataplane/sip/identity.h"
+#include "dataplane/sip/next_hops.h"
+#include "dataplane/sip/proxy.h"
+#include "dataplane/sip/route_set.h"
+#include "dataplane/sip/statistics.h"
+#include "dataplane/sip/timers.h"
+#include "dataplane/sip/transactions.h"
+
+namespace fedge::sip {
+
+// What a publish changes, built whole before it is used.
+struct Published {
+  SnapshotView view;
+  NextHops next_hops;
+  Identity identity;
+  Timers timers;
+  explicit Published(const SnapshotView& snapshot);
+  const snapshot::Section<snapshot::Routing>& routing() const { return *view.routing; }
+};
+
+// Where a request goes: to a route's targets in turn, or to one next hop and no other.
+struct Direction {
+  const snapshot::Route* route = nullptr;
+  uint32_t next_hop = kNoNextHop;
+};
+
+// A request to be sent: as it arrived (with `routes` and `arrival`), or the copy of what was sent
+// to another target before.
+struct Outgoing {
+  const Message& message;
+  const RouteSet* routes = nullptr;
+  const Arrival* arrival = nullptr;
+};
+
+struct Proxy::Core final : TransactionOwner {
+  Core(const Capacity& capacity, TimerWheel& wheel, Outbound& outbound, Counters& counters,
+       uint64_t secret);
+
+  // requests.cc: what arrives (RFC 3261 16.3 to 16.5, 16.10).
+  void on_request(const Arrival& arrival, const Message& request, Instant now);
+  void on_new_request(const Arrival& arrival, const Message& request, const TransactionKey& key,
+                      Instant now);
+  void on_repetition(const ServerTransaction& server, const Arrival& arrival,
+                     const Message& request);
+  void on_cancel(const Arrival& arrival, const Message& request, ServerTransaction* server,
+                 Instant now);
+  void on_ack(const Arrival& arrival, const Message& request, ServerTransaction* server);
+  void forward_ack(const Arrival& arrival, const Message& request);
+  bool validate(const Arrival& arrival, const Message& request, uint64_t loop);
+  Rule choose(const Arrival& arrival, const Message& request, const RouteSet& routes,
+              Direction& out) const;
+  uint32_t find_dialog_hop(const Arrival& arrival, const RouteSet& routes) const;
+  void refuse(const Arrival& arrival, const Message& request, Refusal why, uint16_t status,
+              std::string_view reason, std::span<const HeaderText> headers = {});
+  void refuse(const Arrival& arrival, const Message& request, Rule rule);
+  void answer(const Arrival& arrival, const Message& request, const Answer& answer);
+  void answer_options(const Arrival& arrival, const Message& request);
+
+  // branches.cc: what is sent (16.6, 16.9), and to whom next (R3).
+  enum class Sent : uint8_t { yes, failed, full, no_room };
+  bool send_to_next_target(ServerTransaction& server, const Outgoing& outgoing,
+                           const Direction& direction, Instant now);
+  Sent send_branch(ServerTransaction& server, const Outgoing& outgoing, uint32_t next_hop,
+                   Instant now);
+  Branch branch_of(const ClientTransaction& client, const Outgoing& outgoing) const;
+  PathEnd path_out(uint32_t next_hop) const;
+  uint32_t pick(const ServerTransaction& server, const Direction& direction);
+  uint32_t pick(const Direction& direction, std::span<const uint32_t> excluded);
+  uint32_t key_of_peer(const PeerFacts& peer) const;
+  bool try_another(ServerTransaction& server, ClientTransaction& client, Instant now);
+  void on_branch_failed(ClientTransaction& client, uint16_t status, Failover why, Instant now);
+  void answer_failure(ServerTransaction& server, const Outgoing& outgoing, Instant now);
+  bool is_only_branch(const ServerTransaction& server, const ClientTransaction& client) const;
+  void cancel_branch(ClientTransaction& client, Instant now);
+  void send_on_branch(ClientTransaction& client, std::string_view bytes);
+  bool read_sent(const ClientTransaction& client);
+
+  // responses.cc: what comes back (16.7).
+  void on_response(const Message& response, Instant now);
+  void on_provisional(ClientTransaction& client, const Message& response, Instant now);
+  void on_final(ClientTransaction& client, const Message& response, Instant now);
+  void on_final_for(ServerTransaction& server, ClientTransaction& client, const Message& response,
+                    Instant now);
+  void on_success_again(ClientTransaction& client, const Message& response);
+  bool is_worth_another(const ServerTransaction& server, const ClientTransaction& client,
+                        const Message& response) const;
+  void acknowledge(ClientTransaction& client, const Message& response);
+  void forward_response(const ServerTransaction& server, const Message& response);
+  void send_response(const ServerTransaction& server, uint16_t status, std::string_view bytes);
+  void finish(ServerTransaction& server, uint16_t status, Instant now);
+
+  // waits.cc: what does not come.
+  void on_server_timer(ServerTransaction& server, Instant now) override;
+  void on_client_timer(ClientTransaction& client, Instant now) override;
+  void wait_for(ClientTransaction& client, Wait wait, Instant now);
+  void on_connection_closed(ConnectionId connection, Instant now);
+
+  TimerWheel& wheel;
+  Outbound& outbound;
+  Statistics statistics;
+  uint64_t secret;
+  Transactions transactions;
+  std::unique_ptr<Published> published;
+  size_t room_size;
+  std::unique_ptr<char[]> room_memory;  // a message being written
+  ForwardRoom forward_room;
+  Message sent;  // a copy of ours, read again
+
+  void update_gauges() {
+    statistics.set_transactions(transactions.server_count(), transactions.client_count());
+  }
+  std::span<char> room() const { return {room_memory.get(), room_size}; }
+};
+
+}  // namespace fedge::sip

@@ -1,0 +1,131 @@
+#include "dataplane/sip/forwarding.h"
+
+#include <arpa/inet.h>
+
+#include "firmware/wire/sip/values.h"
+
+namespace fedge::sip {
+
+namespace {
+
+size_t find_header(const Message& message, HeaderId id) {
+  const auto headers = message.headers();
+  size_t i = 0;
+  while (i < headers.size() && headers[i].id != id) ++i;
+  return i;
+}
+
+void write_hex(Output& out, uint32_t value) {
+  for (int shift = 28; shift >= 0; shift -= 4) out << "0123456789abcdef"[value >> shift & 15];
+}
+
+std::string_view write_via(const PathEnd& end, const Branch& branch, std::span<char> room) {
+  BranchText text;
+  Output out(room);
+  out << end.side->via << write_branch(branch, text);
+  return out.text();
+}
+
+// The scheme follows the Request-URI's (RFC 3261 16.6 step 4).
+std::string_view write_record(const PathEnd& end, bool is_sips, std::span<char> room) {
+  Output out(room);
+  out << (is_sips ? "<sips:" : "<sip:") << end.side->sent_by
+      << (end.side->transport == snapshot::Transport::tls ? ";transport=tls;lr"
+                                                          : ";transport=tcp;lr");
+  if (end.next_hop != 0) {
+    out << ';' << kNextHopParameter << '=';
+    write_hex(out, end.next_hop);
+  }
+  out << '>';
+  return out.text();
+}
+
+// The "rport" that stands without a value among a Via's parameters; empty when there is none.
+std::string_view find_empty_rport(const Via& via) {
+  std::string_view rest = via.parameters;
+  Parameter parameter;
+  while (take_parameter(rest, parameter)) {
+    if (equal_ignoring_case(parameter.name, "rport")) {
+      return parameter.value.empty() ? parameter.name : std::string_view{};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+bool is_recorded(Method method) {
+  switch (method) {
+    case Method::invite:
+    case Method::subscribe:
+    case Method::refer:
+    case Method::notify:
+    case Method::update:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string_view received_parameter(const Message& request, const Endpoint& remote,
+                                    std::span<char> room) {
+  const Via& via = request.via;
+  if (!via.received.empty()) return {};
+  if (!via.has_rport) {
+    const auto sent_by = IpAddress::parse(via.host);
+    if (sent_by && *sent_by == remote.address) return {};
+  }
+  char text[INET6_ADDRSTRLEN];
+  const int family = remote.address.is_v6() ? AF_INET6 : AF_INET;
+  if (inet_ntop(family, remote.address.octets.data(), text, sizeof text) == nullptr) return {};
+  Output out(room);
+  out << ";received=" << std::string_view(text);
+  return out.text();
+}
+
+void edit_request(Editor& editor, const Message& request, const RouteSet& routes,
+                  const Arrival& arrival, const PathEnd& in, const PathEnd& out,
+                  const Branch& branch, ForwardRoom& room) {
+  editor.prepend(HeaderId::via, write_via(out, branch, room.via));
+  if (is_recorded(request.method)) {
+    const bool sips = routes.request_uri.scheme == Scheme::sips;
+    editor.prepend(HeaderId::record_route, write_record(out, sips, room.record_out));
+    editor.prepend(HeaderId::record_route, write_record(in, sips, room.record_in));
+  }
+  if (routes.drop_count != 0 || routes.uri_from_route) {
+    edit_routes(editor, request, routes, room.route);
+  }
+  Output max_forwards(room.max_forwards);
+  if (request.max_forwards < 0) {
+    max_forwards << uint32_t{kMaxForwards};
+    editor.prepend(HeaderId::max_forwards, max_forwards.text());
+  } else {
+    max_forwards << static_cast<uint32_t>(request.max_forwards - 1);
+    editor.replace(find_header(request, HeaderId::max_forwards), max_forwards.text());
+  }
+  const auto received = received_parameter(request, arrival.remote, room.received);
+  if (!received.empty()) {
+    editor.extend_first_value(find_header(request, HeaderId::via), received);
+  }
+  if (const auto rport = find_empty_rport(request.via); !rport.empty()) {
+    Output text(room.rport);
+    text << "rport=" << arrival.remote.port;
+    editor.replace_text(rport, text.text());
+  }
+}
+
+// Our own Via and the outgoing Record-Route are the first lines of what we sent.
+void edit_repeated(Editor& editor, const Message& sent, const PathEnd& out, const Branch& branch,
+                   ForwardRoom& room) {
+  editor.replace(0, write_via(out, branch, room.via));
+  if (is_recorded(sent.method)) {
+    const bool sips = sent.target.scheme == Scheme::sips;
+    editor.replace(1, write_record(out, sips, room.record_out));
+  }
+}
+
+void edit_response(Editor& editor, const Message& response) {
+  editor.drop_values(find_header(response, HeaderId::via));
+}
+
+}  // namespace fedge::sip

@@ -1,0 +1,72 @@
+#include "dataplane/sip/matching.h"
+
+#include <xxhash.h>
+
+#include <cstring>
+
+#include "dataplane/sip/hash.h"
+
+namespace fedge::sip {
+
+namespace {
+
+// Parts in a row, each closed off by a zero octet that no part contains.
+class KeyText {
+ public:
+  void add(std::string_view part) {
+    if (part.size() >= sizeof text_ - used_) {
+      // Too long to be kept as it is: its hash stands for it.
+      const uint64_t h = hash_of(part, part.size());
+      return add({reinterpret_cast<const char*>(&h), sizeof h});
+    }
+    std::memcpy(text_ + used_, part.data(), part.size());
+    used_ += part.size();
+    text_[used_++] = '\0';
+  }
+  void add_host(std::string_view host) {
+    const size_t begin = used_;
+    add(host);
+    for (size_t i = begin; i < used_; ++i) {
+      if (text_[i] >= 'A' && text_[i] <= 'Z') text_[i] = static_cast<char>(text_[i] + 32);
+    }
+  }
+  TransactionKey hash(uint64_t seed) const {
+    const XXH128_hash_t h = XXH3_128bits_withSeed(text_, used_, seed);
+    return {h.low64, h.high64};
+  }
+
+ private:
+  char text_[768];
+  size_t used_ = 0;
+};
+
+}  // namespace
+
+TransactionKey key_of(const Message& request, const Via& top, const PeerFacts& peer,
+                      uint64_t secret) {
+  const bool of_invite = request.method == Method::ack || request.method == Method::cancel;
+  const Method method = of_invite ? Method::invite : request.method;
+  KeyText text;
+  text.add(peer.name.substr(0, 256));
+  if (method == Method::other) {
+    text.add(request.method_text.substr(0, 64));
+  } else {
+    const char m = static_cast<char>('A' + static_cast<int>(method));
+    text.add({&m, 1});
+  }
+  if (top.has_cookie()) {
+    text.add_host(top.host);
+    const char port[2] = {static_cast<char>(top.port >> 8), static_cast<char>(top.port)};
+    text.add({port, 2});
+    text.add(top.branch);
+  } else {
+    text.add(request.request_uri);
+    text.add(request.from_tag);
+    text.add(request.call_id);
+    text.add({reinterpret_cast<const char*>(&request.cseq), sizeof request.cseq});
+    text.add(top.value);
+  }
+  return text.hash(secret);
+}
+
+}  // namespace fedge::sip

@@ -1,0 +1,76 @@
+#include "dataplane/sip/proxy.h"
+
+#include "dataplane/sip/core.h"
+
+namespace fedge::sip {
+
+namespace {
+constexpr size_t kAdded = 4096;  // what forwarding adds to a message at most
+}
+
+Published::Published(const SnapshotView& snapshot)
+    : view(snapshot),
+      next_hops(*snapshot.routing, *snapshot.realms),
+      identity(snapshot),
+      timers(Timers::of(snapshot.signalling->root())) {}
+
+Proxy::Core::Core(const Capacity& capacity, TimerWheel& timer_wheel, Outbound& out,
+                  Counters& counters, uint64_t key)
+    : wheel(timer_wheel),
+      outbound(out),
+      statistics(counters),
+      secret(key),
+      transactions(capacity.transactions, capacity.max_message, *this, key),
+      room_size(capacity.max_message + kAdded),
+      room_memory(new char[room_size]) {}
+
+Proxy::Proxy(const Capacity& capacity, TimerWheel& timers, Outbound& outbound, Counters& counters,
+             uint64_t secret)
+    : core_(std::make_unique<Core>(capacity, timers, outbound, counters, secret)) {}
+
+Proxy::~Proxy() = default;
+
+// Running transactions hold keys, tokens and connections, never a place in the old snapshot.
+void Proxy::use(const SnapshotView& snapshot, Instant) {
+  core_->published = std::make_unique<Published>(snapshot);
+}
+
+void Proxy::on_message(const Arrival& arrival, const Message& message, Instant now) {
+  if (message.is_request) {
+    core_->on_request(arrival, message, now);
+  } else {
+    core_->on_response(message, now);
+  }
+  core_->update_gauges();
+}
+
+void Proxy::on_malformed(const Arrival& arrival, const Message& message, Defect defect, Instant) {
+  if (!message.is_request || message.method == Method::ack) {
+    core_->statistics.count(message.is_request ? Dropped::ack : Dropped::malformed_response);
+    return;
+  }
+  core_->statistics.count_request(message.method);
+  core_->refuse(arrival, message, Refusal::malformed, status_for(defect), text_of(defect));
+}
+
+void Proxy::on_connection_closed(ConnectionId connection, Instant now) {
+  core_->on_connection_closed(connection, now);
+  core_->update_gauges();
+}
+
+void Proxy::on_send_failed(SendToken token, SendFailure, Instant now) {
+  ClientTransaction* const client = core_->transactions.find_client(token);
+  if (client == nullptr) return;
+  client->may_be_sent = false;
+  core_->on_branch_failed(*client, 503, Failover::send_failed, now);
+  core_->update_gauges();
+}
+
+bool Proxy::is_awaited(ConnectionId connection) const {
+  return core_->transactions.find_on(connection) != nullptr;
+}
+
+uint32_t Proxy::server_transactions() const { return core_->transactions.server_count(); }
+uint32_t Proxy::client_transactions() const { return core_->transactions.client_count(); }
+
+}  // namespace fedge::sip

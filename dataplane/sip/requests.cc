@@ -1,0 +1,224 @@
+// Requests from the moment they arrive to the choice of where they go (RFC 3261 16.3 to 16.5),
+// and the two methods that belong to another request: CANCEL (16.10) and ACK (17.2.1).
+#include <array>
+
+#include "dataplane/sip/core.h"
+#include "dataplane/sip/hash.h"
+#include "dataplane/sip/matching.h"
+
+namespace fedge::sip {
+
+namespace {
+
+// Via, two Record-Routes, Max-Forwards, Route.
+constexpr size_t kMostAddedHeaders = 5;
+
+Address address_of(std::string_view text) {
+  Uri uri;
+  if (!parse_uri(text, uri)) return {};
+  return {uri.user, uri.host};
+}
+
+}  // namespace
+
+void Proxy::Core::on_request(const Arrival& arrival, const Message& request, Instant now) {
+  statistics.count_request(request.method);
+  const TransactionKey key = key_of(request, request.via, arrival.peer, secret);
+  ServerTransaction* const server = transactions.find_server(key);
+  if (request.method == Method::ack) return on_ack(arrival, request, server);
+  if (request.method == Method::cancel) return on_cancel(arrival, request, server, now);
+  if (server != nullptr) return on_repetition(*server, arrival, request);
+  on_new_request(arrival, request, key, now);
+}
+
+void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
+                                 const TransactionKey& key, Instant now) {
+  // Before Max-Forwards: a peer that offers compression must hear that there is none.
+  if (request.method == Method::negotiate) return refuse(arrival, request, Rule::negotiate);
+  if (!validate(arrival, request, loop_hash(request, secret))) return;
+  RouteSet routes;
+  if (read_route_set(request, published->identity, routes) != RouteDefect::none) {
+    return refuse(arrival, request, Refusal::route, 400, "Route is malformed");
+  }
+  Direction direction;
+  const Rule rule = choose(arrival, request, routes, direction);
+  const Uri& uri = routes.request_uri;
+  if (request.method == Method::options && rule != Rule::stranger && !routes.has_next &&
+      uri.user.empty() && published->identity.is_ours(uri.host, uri.port)) {
+    return answer_options(arrival, request);
+  }
+  if (rule != Rule::route) return refuse(arrival, request, rule);
+  ServerTransaction* const server = transactions.add_server(key);
+  if (server == nullptr) {
+    const HeaderText headers[] = {{"Retry-After", kRetryAfter}};
+    return refuse(arrival, request, Refusal::full, 503, "Too many transactions", headers);
+  }
+  statistics.count(Rule::route);
+  server->method = request.method;
+  server->source = arrival.connection;
+  server->source_kind = arrival.peer.kind;
+  server->source_peer = key_of_peer(arrival.peer);
+  server->single_target = direction.route == nullptr;
+  // RFC 3261 17.2.1: at once, since nobody knows how long the next hop takes.
+  if (request.method == Method::invite) answer(arrival, request, {100, {}, {}});
+  const Outgoing outgoing{request, &routes, &arrival};
+  if (!send_to_next_target(*server, outgoing, direction, now)) {
+    answer_failure(*server, outgoing, now);
+  }
+}
+
+// Nobody repeats a request over TCP and TLS but after a reconnect: it is answered by what the
+// first one is answered by. INVITE hears again that we are at it.
+void Proxy::Core::on_repetition(const ServerTransaction& server, const Arrival& arrival,
+                                const Message& request) {
+  statistics.count_repetition();
+  if (request.method == Method::invite && server.state == ServerState::proceeding) {
+    answer(arrival, request, {100, {}, {}});
+  }
+}
+
+// RFC 3261 16.3, in its order; syntax, version and scheme were checked by parse().
+bool Proxy::Core::validate(const Arrival& arrival, const Message& request, uint64_t loop) {
+  if (request.target.host.empty() && request.find(HeaderId::route) == nullptr) {
+    refuse(arrival, request, Refusal::malformed, 416, "Request-URI names no host to route by");
+    return false;
+  }
+  // Room for the headers that forwarding adds.
+  if (request.header_count + kMostAddedHeaders > kMostHeaders) {
+    refuse(arrival, request, Refusal::malformed, 513, text_of(Defect::too_many_headers));
+    return false;
+  }
+  if (request.max_forwards == 0) {
+    refuse(arrival, request, Refusal::max_forwards, 483, {});
+    return false;
+  }
+  if (has_looped(request, loop)) {
+    refuse(arrival, request, Refusal::loop, 482, {});
+    return false;
+  }
+  if (const Header* required = request.find(HeaderId::proxy_require)) {
+    const HeaderText headers[] = {{"Unsupported", required->value}};
+    refuse(arrival, request, Refusal::proxy_require, 420, {}, headers);
+    return false;
+  }
+  return true;
+}
+
+// RFC 3261 16.5. Inside a dialog the Route set, or what our Record-Route remembers, names the
+// next hop; otherwise the Request-URI is looked up.
+Rule Proxy::Core::choose(const Arrival& arrival, const Message& request, const RouteSet& routes,
+                         Direction& out) const {
+  const auto& routing = published->routing();
+  const bool is_partner = arrival.peer.kind == PeerKind::partner;
+  const Address from = is_partner ? address_of(request.from.uri) : Address{};
+  if (routes.own != 0 || routes.has_next) {
+    const Rule rule = admit(routing, arrival.peer, request.method, from);
+    if (rule != Rule::route) return rule;
+    out.next_hop = find_dialog_hop(arrival, routes);
+    if (out.next_hop != kNoNextHop) return Rule::route;
+  }
+  const Address target{routes.request_uri.user, routes.request_uri.host};
+  const Decision decision = decide(routing, arrival.peer, request.method, from, target);
+  out.route = decision.route;
+  return decision.rule;
+}
+
+uint32_t Proxy::Core::find_dialog_hop(const Arrival& arrival, const RouteSet& routes) const {
+  const NextHops& hops = published->next_hops;
+  const auto is_allowed = [&](uint32_t hop) {
+    if (hop == kNoNextHop || is_origin(arrival.peer, hop)) return false;
+    const auto kind =
+        hops.is_partner(hop) ? snapshot::RouteKind::partner : snapshot::RouteKind::presence_domain;
+    return permit(published->routing().root(), arrival.peer.kind, kind) == Rule::route;
+  };
+  const Uri& uri = routes.has_next ? routes.next : routes.request_uri;
+  if (const uint32_t hop = hops.find_host(uri.host, uri.port); is_allowed(hop)) return hop;
+  if (const uint32_t hop = hops.find_key(routes.key); is_allowed(hop)) return hop;
+  return kNoNextHop;
+}
+
+void Proxy::Core::answer(const Arrival& arrival, const Message& request, const Answer& answer) {
+  const auto size = write_answer(request, arrival.remote, answer, secret, room());
+  if (!size) return statistics.count(Dropped::response);
+  statistics.count_response(answer.status);
+  if (outbound.send(arrival.connection, {room().data(), *size}) != SendOutcome::sent) {
+    statistics.count(Dropped::response);
+  }
+}
+
+void Proxy::Core::refuse(const Arrival& arrival, const Message& request, Refusal why,
+                         uint16_t status, std::string_view reason,
+                         std::span<const HeaderText> headers) {
+  statistics.count(why);
+  answer(arrival, request, {status, reason, headers});
+}
+
+void Proxy::Core::refuse(const Arrival& arrival, const Message& request, Rule rule) {
+  statistics.count(rule);
+  const HeaderText allow[] = {{"Allow", kAllow}};
+  const bool is_method = rule == Rule::negotiate;
+  answer(arrival, request,
+         {status_of(rule), text_of(rule),
+          is_method ? std::span<const HeaderText>(allow) : std::span<const HeaderText>()});
+}
+
+// RFC 3261 11.2: what we are asked ourselves.
+void Proxy::Core::answer_options(const Arrival& arrival, const Message& request) {
+  const std::array<HeaderText, 4> headers = {
+      {{"Allow", kAllow}, {"Accept", "*/*"}, {"Supported", "path"}, {"Server", kServer}}};
+  answer(arrival, request, {200, {}, headers});
+}
+
+// RFC 3261 16.10. An INVITE that we do not know has ended, or was lost with a restart: whoever
+// cancels is told so, because an answer to a CANCEL forwarded blindly could not find its way.
+void Proxy::Core::on_cancel(const Arrival& arrival, const Message& request,
+                            ServerTransaction* server, Instant now) {
+  if (server == nullptr || server->method != Method::invite) {
+    return refuse(arrival, request, Refusal::no_such_transaction, 481, {});
+  }
+  answer(arrival, request, {200, {}, {}});
+  if (server->state != ServerState::proceeding || server->cancelled) return;
+  server->cancelled = true;
+  for (ClientTransaction* c = transactions.first_branch(*server); c != nullptr;
+       c = transactions.next_branch(*c)) {
+    cancel_branch(*c, now);
+  }
+}
+
+// ACK of a refusal ends here, ACK of a 2xx travels on (RFC 3261 17.2.1, 13.2.2.4).
+void Proxy::Core::on_ack(const Arrival& arrival, const Message& request,
+                         ServerTransaction* server) {
+  if (server == nullptr || server->state == ServerState::accepted) {
+    return forward_ack(arrival, request);
+  }
+  // Timer I is zero: Confirmed is left at once.
+  if (server->state == ServerState::completed) transactions.remove(*server);
+}
+
+// Never answered, never repeated by us: no transaction, a branch that follows from the request
+// (RFC 3261 16.11).
+void Proxy::Core::forward_ack(const Arrival& arrival, const Message& request) {
+  const uint64_t loop = loop_hash(request, secret);
+  RouteSet routes;
+  Direction direction;
+  if (request.max_forwards == 0 || has_looped(request, loop) ||
+      read_route_set(request, published->identity, routes) != RouteDefect::none ||
+      choose(arrival, request, routes, direction) != Rule::route) {
+    return statistics.count(Dropped::ack);
+  }
+  const uint32_t source = key_of_peer(arrival.peer);
+  const uint32_t next_hop = pick(direction, {&source, 1});
+  if (next_hop == kNoNextHop) return statistics.count(Dropped::ack);
+  const Branch branch{kStateless, hash_of(request.via.value, secret), loop};
+  Editor editor(request);
+  const PathEnd in{&published->identity.side_of(arrival), source};
+  edit_request(editor, request, routes, arrival, in, path_out(next_hop), branch, forward_room);
+  const auto size = editor.write(room());
+  if (!size) return statistics.count(Dropped::ack);
+  const auto sent_to = outbound.send_to_next_hop(next_hop, {room().data(), *size}, 0);
+  if (sent_to.outcome == SendOutcome::full || sent_to.outcome == SendOutcome::gone) {
+    statistics.count(Dropped::ack);
+  }
+}
+
+}  // namespace fedge::sip

@@ -1,0 +1,118 @@
+#include "dataplane/sip/route_set.h"
+
+#include <charconv>
+
+#include "firmware/wire/sip/name_addr.h"
+#include "firmware/wire/sip/values.h"
+
+namespace fedge::sip {
+
+namespace {
+
+// 0 when the URI does not carry our parameter.
+uint32_t key_in(const Uri& uri) {
+  const auto text = find_parameter(uri.parameters, kNextHopParameter);
+  if (!text) return 0;
+  uint32_t key = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), key, 16);
+  return error == std::errc() && end == text->data() + text->size() ? key : 0;
+}
+
+bool read_value(std::string_view value, Uri& uri) {
+  NameAddr name;
+  return parse_name_addr(value, name) && parse_uri(name.uri, uri);
+}
+
+// Takes the values of one header; the first of somebody else ends what is ours.
+RouteDefect read_header(const Message& request, uint16_t header, const Identity& identity,
+                        RouteSet& out) {
+  std::string_view rest = request.headers()[header].value;
+  std::string_view value;
+  uint16_t dropped = 0;
+  out.last_header = header;
+  out.last_header_values = 0;
+  while (take_value(rest, value)) {
+    ++out.last_header_values;
+    out.last_value = value;
+    if (out.has_next) continue;
+    Uri uri;
+    if (!read_value(value, uri)) return RouteDefect::malformed;
+    if (identity.is_ours(uri.host, uri.port)) {
+      ++out.own;
+      out.key = key_in(uri);
+      ++dropped;
+      continue;
+    }
+    out.has_next = true;
+    out.next = uri;
+    out.next_is_strict = !find_parameter(uri.parameters, "lr").has_value();
+    if (out.next_is_strict) ++dropped;  // it becomes the Request-URI
+  }
+  if (dropped == 0) return RouteDefect::none;
+  if (out.drop_count == RouteSet::kMostDrops) return RouteDefect::too_many;
+  out.drops[out.drop_count++] = {header, dropped};
+  return RouteDefect::none;
+}
+
+// RFC 3261 16.4: the Request-URI is one that we put into a Record-Route, so the request comes
+// from a strict router and its real Request-URI is the last Route.
+RouteDefect undo_strict_route(RouteSet& out) {
+  if (out.own == 0) out.key = key_in(out.request_uri);
+  ++out.own;
+  if (!read_value(out.last_value, out.request_uri)) return RouteDefect::malformed;
+  out.uri_from_route = true;
+  if (out.has_next && out.next.text.data() == out.request_uri.text.data()) out.has_next = false;
+  return RouteDefect::none;
+}
+
+void drop_last_value(Editor& editor, const Message& request, const RouteSet& routes) {
+  const std::string_view all = request.headers()[routes.last_header].value;
+  const auto at = static_cast<size_t>(routes.last_value.data() - all.data());
+  editor.replace_text(all.substr(all.rfind(',', at)), {});
+}
+
+}  // namespace
+
+RouteDefect read_route_set(const Message& request, const Identity& identity, RouteSet& out) {
+  out.request_uri = request.target;
+  const auto headers = request.headers();
+  for (uint16_t i = 0; i < headers.size(); ++i) {
+    if (headers[i].id != HeaderId::route) continue;
+    if (const auto d = read_header(request, i, identity, out); d != RouteDefect::none) return d;
+  }
+  if (out.last_value.empty()) return RouteDefect::none;
+  const Uri& uri = out.request_uri;
+  if (find_parameter(uri.parameters, kNextHopParameter) && identity.is_ours(uri.host, uri.port)) {
+    return undo_strict_route(out);
+  }
+  return RouteDefect::none;
+}
+
+void edit_routes(Editor& editor, const Message& request, const RouteSet& routes,
+                 std::span<char> room) {
+  bool last_is_gone = false;
+  uint16_t dropped_of_last = 0;
+  for (uint16_t i = 0; i < routes.drop_count; ++i) {
+    const auto& drop = routes.drops[i];
+    if (drop.header == routes.last_header) dropped_of_last = drop.count;
+    editor.drop_values(drop.header, drop.count);
+  }
+  if (routes.uri_from_route) {
+    last_is_gone = dropped_of_last + 1 >= routes.last_header_values;
+    if (last_is_gone) {
+      editor.remove(routes.last_header);
+    } else {
+      drop_last_value(editor, request, routes);
+    }
+  }
+  if (routes.has_next && routes.next_is_strict) {
+    editor.set_request_uri(routes.next.text);
+    Output text(room);
+    text << '<' << routes.request_uri.text << '>';
+    editor.append(HeaderId::route, text.text());
+  } else if (routes.uri_from_route) {
+    editor.set_request_uri(routes.request_uri.text);
+  }
+}
+
+}  // namespace fedge::sip

@@ -1,0 +1,17 @@
+// Which target of a route is tried next (R2, R3): the lowest priority that still has one, and
+// within it by weight.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "dataplane/sip/next_hops.h"
+
+namespace fedge::sip {
+
+// `excluded` are keys of next hops already tried, or not to be tried. kNoNextHop when none is
+// left.
+uint32_t pick_target(std::span<const snapshot::Target> targets, const NextHops& next_hops,
+                     std::span<const uint32_t> excluded, uint64_t random);
+
+}  // namespace fedge::sip
