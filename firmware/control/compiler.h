@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "firmware/base/result.h"
+#include "firmware/base/time.h"
 #include "firmware/snapshot/layout.h"
 #include "firmware/topology/topology.h"
 
@@ -33,7 +34,10 @@ struct Compiled {
 };
 
 // `topology` has passed check_rules(). Fails, with the path, when a certificate or a trust id
-// has nothing behind it, or when a name leads nowhere. Equal input gives equal bytes.
-Result<Compiled> compile(const topology::Topology& topology, const CertificateSource& certificates);
+// has nothing behind it, or when a name leads nowhere. Equal input gives equal bytes. `now`
+// picks the management certificate: the latest in force, or the first when none is (TLS contexts
+// carry all versions, and forwarders choose).
+Result<Compiled> compile(const topology::Topology& topology, const CertificateSource& certificates,
+                         WallTime now = {});
 
 }  // namespace fedge::control

@@ -20,7 +20,7 @@ struct Reading {
 
 // Shape only: types, ranges, words, unknown and missing keys.
 Reading decode(std::string_view json);
-// Shape and rules, all findings at once, in the order of the document.
+// Shape and rules, all findings at once: those about the shape first.
 Reading read(std::string_view json, const Environment& environment);
 
 // Canonical: every field, in the order of description.h, defaults written out.

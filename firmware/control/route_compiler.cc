@@ -1,0 +1,227 @@
+#include "firmware/control/route_compiler.h"
+
+#include <algorithm>
+#include <tuple>
+#include <vector>
+
+#include "firmware/base/json.h"
+#include "firmware/snapshot/routes.h"
+#include "firmware/snapshot/writer.h"
+#include "firmware/topology/pattern.h"
+
+namespace fedge::control {
+namespace {
+
+using snapshot::kNone16;
+using snapshot::RouteKind;
+namespace topo = fedge::topology;
+
+class RouteCompiler {
+ public:
+  RouteCompiler(const topo::Topology& topology, const NameIndex& index)
+      : t_(topology), index_(index), writer_(snapshot::Kind::routing) {}
+
+  Result<std::string> run() {
+    if (!add_pools() || !add_presence_domains() || !add_partners() || !add_static_routes()) {
+      return std::unexpected(std::move(error_));
+    }
+    return finish();
+  }
+
+ private:
+  struct DraftRoute {
+    std::string pattern;
+    std::string path;
+    RouteKind kind;
+    std::vector<snapshot::Target> targets;
+  };
+  struct DraftPeer {
+    std::string name;
+    std::string domain;
+    uint16_t realm;
+    snapshot::PeerSide side;
+    uint32_t next_hop;
+    auto key() const { return std::tie(name, realm, side, domain); }
+  };
+
+  bool lose(std::string path, const std::string& name) {
+    error_ = Error{std::move(path), "found " + json::quote(name) + ", which leads nowhere",
+                   "validate the topology again"};
+    return false;
+  }
+
+  // The place of a next hop; equal ones are one, so that a host has one health.
+  std::optional<uint32_t> next_hop(const std::string& path, const topo::NextHop& hop) {
+    const auto realm = index_.realm(hop.realm);
+    const auto tls = index_.tls(hop.transport, hop.tls);
+    if (!realm || !tls) {
+      lose(path, realm ? hop.tls : hop.realm);
+      return std::nullopt;
+    }
+    std::vector<Endpoint> endpoints;
+    std::string key = hop.host + ' ' + std::to_string(*realm) + ' ' + std::to_string(*tls);
+    for (const IpAddress& address : hop.addresses) endpoints.push_back({address, hop.port});
+    if (endpoints.empty()) {
+      const auto literal = IpAddress::parse(hop.host);
+      if (literal) endpoints.push_back({*literal, hop.port});
+    }
+    if (endpoints.empty()) {
+      lose(path, hop.host);
+      return std::nullopt;
+    }
+    for (const Endpoint& endpoint : endpoints) key.append(" ").append(endpoint.text());
+    const auto [known, is_new] =
+        hop_index_.emplace(std::move(key), static_cast<uint32_t>(hops_.size()));
+    if (is_new) {
+      hops_.push_back(
+          {writer_.text(hop.host), writer_.slice(endpoints), *realm, *tls, hop.transport});
+    }
+    return known->second;
+  }
+
+  bool add_pools() {
+    for (size_t i = 0; i < t_.next_hop_pools.size(); ++i) {
+      const topo::NextHopPool& pool = t_.next_hop_pools[i];
+      auto& targets = pools_[pool.name];
+      for (const topo::PoolMember& member : pool.members) {
+        const auto hop = next_hop(json::join_path("/next_hop_pools", i), member);
+        if (!hop) return false;
+        targets.push_back({*hop, member.priority, member.weight});
+        peers_.push_back(
+            {member.host, "", *index_.realm(member.realm), snapshot::PeerSide::inside, *hop});
+      }
+    }
+    return true;
+  }
+
+  bool add_presence_domains() {
+    if (t_.presence_domains.empty()) return true;
+    const std::string name = t_.federation_route ? t_.federation_route->next_hop : "";
+    const auto pool = pools_.find(name);
+    if (pool == pools_.end()) return lose("/federation_route/next_hop", name);
+    for (size_t i = 0; i < t_.presence_domains.size(); ++i) {
+      routes_.push_back({t_.presence_domains[i], json::join_path("/presence_domains", i),
+                         RouteKind::presence_domain, pool->second});
+    }
+    return true;
+  }
+
+  bool add_partners() {
+    for (size_t i = 0; i < t_.partners.size(); ++i) {
+      const topo::Partner& p = t_.partners[i];
+      const std::string path = json::join_path("/partners", i);
+      const topo::NextHop edge{p.edge, p.addresses, p.port, p.transport, p.realm, p.tls};
+      const auto hop = next_hop(path, edge);
+      if (!hop) return false;
+      routes_.push_back({p.domain, path, RouteKind::partner, {{*hop, 1, 1}}});
+      peers_.push_back(
+          {p.edge, p.domain, *index_.realm(p.realm), snapshot::PeerSide::partner, *hop});
+    }
+    return true;
+  }
+
+  // Routes of one pattern become one route with a target each; explain names the first.
+  bool add_static_routes() {
+    std::unordered_map<std::string, size_t> by_pattern;
+    by_pattern.reserve(t_.static_routes.size());
+    for (size_t i = 0; i < t_.static_routes.size(); ++i) {
+      const topo::StaticRoute& r = t_.static_routes[i];
+      const std::string path = json::join_path("/static_routes", i);
+      auto pattern = topo::normal_pattern(r.pattern, r.type);
+      if (!pattern) return lose(path + "/pattern", r.pattern);
+      const auto [known, is_new] = by_pattern.emplace(*pattern, routes_.size());
+      if (is_new) {
+        routes_.push_back(
+            {std::move(*pattern),
+             path,
+             r.type == topo::RouteType::user ? RouteKind::static_user : RouteKind::static_domain,
+             {}});
+      }
+      if (!add_targets(path, r, routes_[known->second].targets)) return false;
+    }
+    return true;
+  }
+
+  // A pool's members keep their order among themselves: behind the priority of the route comes
+  // that of the member.
+  bool add_targets(const std::string& path, const topo::StaticRoute& r,
+                   std::vector<snapshot::Target>& targets) {
+    if (r.next_hop) {
+      const auto hop = next_hop(path + "/next_hop", *r.next_hop);
+      if (hop) targets.push_back({*hop, r.priority, r.weight});
+      return hop.has_value();
+    }
+    const auto pool = pools_.find(r.next_hop_pool);
+    if (pool == pools_.end()) return lose(path + "/next_hop_pool", r.next_hop_pool);
+    for (const snapshot::Target& member : pool->second) {
+      const unsigned priority = r.priority + member.priority - 1u;
+      targets.push_back(
+          {member.next_hop, static_cast<uint16_t>(std::min(priority, 65535u)), member.weight});
+    }
+    return true;
+  }
+
+  std::string finish() {
+    std::vector<std::string> patterns;
+    std::vector<snapshot::Route> routes;
+    patterns.reserve(routes_.size());
+    routes.reserve(routes_.size());
+    for (DraftRoute& draft : routes_) {
+      std::ranges::stable_sort(draft.targets, {}, &snapshot::Target::priority);
+      routes.push_back({writer_.text(draft.pattern), writer_.text(draft.path),
+                        writer_.slice(draft.targets), draft.kind});
+      patterns.push_back(std::move(draft.pattern));
+    }
+    std::ranges::stable_sort(peers_, {}, &DraftPeer::key);
+    const auto same = [](const DraftPeer& a, const DraftPeer& b) { return a.key() == b.key(); };
+    peers_.erase(std::unique(peers_.begin(), peers_.end(), same), peers_.end());
+    std::vector<snapshot::Peer> peers;
+    for (const DraftPeer& p : peers_) {
+      peers.push_back({writer_.text(p.name), writer_.text(p.domain), p.next_hop, p.realm, p.side});
+    }
+    const bool federates = t_.edge_pool && t_.edge_pool->federation;
+    snapshot::Routing root{};
+    root.next_hops = writer_.slice(hops_);
+    root.routes = writer_.slice(routes);
+    root.buckets = writer_.slice(snapshot::build_buckets(patterns));
+    root.peers = writer_.slice(peers);
+    root.federation = federates ? 1 : 0;
+    return writer_.finish(root);
+  }
+
+  const topo::Topology& t_;
+  const NameIndex& index_;
+  snapshot::Writer writer_;
+  Error error_;
+  std::unordered_map<std::string, std::vector<snapshot::Target>> pools_;
+  std::unordered_map<std::string, uint32_t> hop_index_;
+  std::vector<snapshot::NextHop> hops_;
+  std::vector<DraftRoute> routes_;
+  std::vector<DraftPeer> peers_;
+};
+
+}  // namespace
+
+NameIndex::NameIndex(const topo::Topology& topology) {
+  for (uint16_t i = 0; i < topology.realms.size(); ++i) realms_.emplace(topology.realms[i].name, i);
+  for (uint16_t i = 0; i < topology.tls_contexts.size(); ++i) {
+    contexts_.emplace(topology.tls_contexts[i].name, i);
+  }
+}
+
+std::optional<uint16_t> NameIndex::realm(std::string_view name) const {
+  const auto found = realms_.find(name);
+  return found == realms_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<uint16_t> NameIndex::tls(topo::Transport transport, std::string_view name) const {
+  if (transport == topo::Transport::tcp) return kNone16;
+  const auto found = contexts_.find(name);
+  return found == contexts_.end() ? std::nullopt : std::optional(found->second);
+}
+
+Result<std::string> compile_routing(const topo::Topology& topology, const NameIndex& index) {
+  return RouteCompiler(topology, index).run();
+}
+
+}  // namespace fedge::control

@@ -1,0 +1,102 @@
+// How one field of the topology is described, and the words of its enumerations. The codec,
+// schema and diff are templates over Fields<T>::each (description.h). Internal to topology.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "firmware/topology/topology.h"
+
+namespace fedge::topology {
+
+enum class Format : uint8_t {
+  text,        // anything for people
+  name,        // what other parts of the document refer to
+  realm_name,  // an interface name too
+  dns_name,
+  host,     // a DNS name or an IP address
+  pattern,  // of a route; rules look closer, they know its type
+};
+bool is_valid(Format format, std::string_view text);
+// "a DNS name such as sip.example.com"
+std::string_view allowed_text(Format format);
+// ECMA 262 pattern for the schema; empty when there is none.
+std::string_view schema_pattern(Format format);
+// Lower case where case has no meaning, addresses in their shortest form.
+std::string canonical(Format format, std::string text);
+
+struct Field {
+  std::string_view name;
+  std::string_view doc;
+  bool needed = false;
+  Format format = Format::text;
+  int64_t least = 0;  // numbers
+  int64_t most = 0;
+  size_t most_items = 0;  // lists; always bounded
+  bool filled = false;    // a list that may not be empty
+
+  constexpr Field required() const {
+    return with([](Field& f) { f.needed = true; });
+  }
+  constexpr Field as(Format v) const {
+    return with([&](Field& f) { f.format = v; });
+  }
+  constexpr Field range(int64_t low, int64_t high) const {
+    return with([&](Field& f) { f.least = low, f.most = high; });
+  }
+  constexpr Field up_to(size_t items) const {
+    return with([&](Field& f) { f.most_items = items; });
+  }
+  constexpr Field not_empty() const {
+    return with([](Field& f) { f.filled = true; });
+  }
+
+ private:
+  template <class Change>
+  constexpr Field with(Change change) const {
+    Field copy = *this;
+    change(copy);
+    return copy;
+  }
+};
+
+template <class E>
+struct Word {
+  E value;
+  std::string_view text;
+};
+inline constexpr Word<Transport> kTransports[] = {{Transport::tcp, "tcp"}, {Transport::tls, "tls"}};
+inline constexpr Word<Service> kServices[] = {
+    {Service::access, "access"}, {Service::av, "av"},     {Service::webconf, "webconf"},
+    {Service::mras, "mras"},     {Service::xmpp, "xmpp"}, {Service::autodiscover, "autodiscover"}};
+inline constexpr Word<ClientCertificate> kClientCertificates[] = {
+    {ClientCertificate::none, "none"},
+    {ClientCertificate::optional, "optional"},
+    {ClientCertificate::required, "required"}};
+inline constexpr Word<TlsVersion> kTlsVersions[] = {{TlsVersion::tls12, "1.2"},
+                                                    {TlsVersion::tls13, "1.3"}};
+inline constexpr Word<RouteType> kRouteTypes[] = {{RouteType::domain, "domain"},
+                                                  {RouteType::user, "user"}};
+constexpr const auto& words(Transport) { return kTransports; }
+constexpr const auto& words(Service) { return kServices; }
+constexpr const auto& words(ClientCertificate) { return kClientCertificates; }
+constexpr const auto& words(TlsVersion) { return kTlsVersions; }
+constexpr const auto& words(RouteType) { return kRouteTypes; }
+
+template <class E>
+constexpr std::string_view word_of(E value) {
+  for (const auto& word : words(value)) {
+    if (word.value == value) return word.text;
+  }
+  return {};
+}
+
+// Specialised in description.h: each(visit) calls visit(Field, &T::member) for every field in
+// order; key(item) is what tells an item of a list from the others.
+template <class T>
+struct Fields;
+template <class T>
+concept Described = requires { Fields<T>::kWhat; };
+
+}  // namespace fedge::topology

@@ -1,0 +1,138 @@
+// TLS contexts, listeners, timers and limits: can these be opened and kept?
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "firmware/topology/rule_book.h"
+
+namespace fedge::topology {
+namespace {
+
+void check_ids(RuleBook& book, const std::string& path, const std::vector<std::string>& ids,
+               const std::function<bool(const std::string&)>& has, const char* allowed,
+               const char* remedy) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i].empty()) continue;
+    const std::string place = RuleBook::item(path, i);
+    if (std::find(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(i), ids[i]) !=
+        ids.begin() + static_cast<std::ptrdiff_t>(i)) {
+      book.add(place, RuleBook::text(ids[i]), "each once", "");
+    } else if (has && !has(ids[i])) {
+      book.add(place, RuleBook::text(ids[i]), allowed, remedy);
+    }
+  }
+}
+
+// Contexts with which the appliance itself checks another's certificate.
+std::unordered_set<std::string> checking_contexts(const Topology& t) {
+  std::unordered_set<std::string> out;
+  for (const Partner& p : t.partners) out.insert(p.tls);
+  for (const NextHopPool& pool : t.next_hop_pools) {
+    for (const PoolMember& m : pool.members) out.insert(m.tls);
+  }
+  for (const StaticRoute& r : t.static_routes) {
+    if (r.next_hop) out.insert(r.next_hop->tls);
+  }
+  return out;
+}
+
+void check_contexts(RuleBook& book) {
+  const auto& contexts = book.topology.tls_contexts;
+  const Environment& env = book.environment;
+  const auto checking = checking_contexts(book.topology);
+  book.check_unique("/tls_contexts", contexts, "/name",
+                    [](const TlsContext& c) -> auto& { return c.name; });
+  for (size_t i = 0; i < contexts.size() && !book.full(); ++i) {
+    const TlsContext& c = contexts[i];
+    const std::string path = RuleBook::item("/tls_contexts", i);
+    check_ids(book, path + "/certificates", c.certificates, env.has_certificate,
+              "the id of an imported certificate", "import it first, or correct the id");
+    check_ids(book, path + "/trust", c.trust, env.has_trust, "the id of an imported CA",
+              "import it first, or correct the id");
+    check_ids(book, path + "/ciphers", c.ciphers, env.has_cipher,
+              "a cipher suite of this build, such as ECDHE-RSA-AES128-GCM-SHA256", "");
+    if (c.trust.empty() &&
+        (c.client_certificate != ClientCertificate::none || checking.contains(c.name))) {
+      book.add(path + "/trust", "an empty list", "ids of the CAs whose certificates are accepted",
+               "without one no peer's certificate can be accepted");
+    }
+    for (size_t j = 0; j < c.versions.size(); ++j) {
+      if (c.versions[j] == TlsVersion::tls13 && !env.has_tls13) {
+        book.add(RuleBook::item(path + "/versions", j), "the text \"1.3\"", "1.2",
+                 "this build has no TLS 1.3");
+      }
+      if (j > 0 && c.versions[j] == c.versions[0]) {
+        book.add(RuleBook::item(path + "/versions", j), "the same version again", "each once", "");
+      }
+    }
+  }
+}
+
+void check_listeners(RuleBook& book) {
+  const auto& listeners = book.topology.listeners;
+  book.check_unique("/listeners", listeners, "/name",
+                    [](const Listener& l) -> auto& { return l.name; });
+  std::map<std::tuple<std::string, IpAddress, uint16_t>, size_t> used;
+  for (size_t i = 0; i < listeners.size() && !book.full(); ++i) {
+    const Listener& l = listeners[i];
+    const std::string path = RuleBook::item("/listeners", i);
+    const Realm* realm = book.check_realm(path, l.realm);
+    if (realm && l.address && std::ranges::none_of(realm->addresses, [&](const RealmAddress& a) {
+          return a.address.address == l.address;
+        })) {
+      book.add(path + "/address", RuleBook::text(l.address.text()),
+               fmt::format("one of realm {}'s addresses", l.realm), "");
+    }
+    const auto [known, is_new] = used.emplace(std::tuple{l.realm, l.address, l.port}, i);
+    if (!is_new && l.address) {
+      book.add(path + "/port", fmt::format("the number {}", l.port),
+               fmt::format("a port that is free on {}; {} has it", l.address.text(),
+                           RuleBook::item("/listeners", known->second)),
+               "an address and port has one service");
+    }
+    book.check_transport(path, l.transport, l.tls);
+    if (l.service != Service::access) {
+      book.add(path + "/service", "a service that this version does not have", "access", "");
+    }
+  }
+}
+
+void check_timers(RuleBook& book) {
+  const Timers& timers = book.topology.timers;
+  if (timers.t2_ms < timers.t1_ms) {
+    book.add("/timers/t2_ms", fmt::format("the number {}", timers.t2_ms),
+             fmt::format("at least t1_ms, {}", timers.t1_ms), "");
+  }
+  // Fail-over has to happen inside the caller's timer F.
+  if (timers.first_response_ms >= 64 * timers.t1_ms) {
+    book.add("/timers/first_response_ms", fmt::format("the number {}", timers.first_response_ms),
+             fmt::format("below 64 times t1_ms, {}", 64 * timers.t1_ms),
+             "the caller gives up then (RFC 3261 timer F)");
+  }
+}
+
+void check_limits(RuleBook& book) {
+  const Limits& limits = book.topology.limits;
+  if (limits.connections_per_source > limits.connections) {
+    book.add("/limits/connections_per_source",
+             fmt::format("the number {}", limits.connections_per_source),
+             fmt::format("at most connections, {}", limits.connections), "");
+  }
+  if (limits.queue_bytes < limits.message_bytes) {
+    book.add("/limits/queue_bytes", fmt::format("the number {}", limits.queue_bytes),
+             fmt::format("at least message_bytes, {}", limits.message_bytes), "");
+  }
+}
+
+}  // namespace
+
+void check_service_rules(RuleBook& book) {
+  check_contexts(book);
+  check_listeners(book);
+  check_timers(book);
+  check_limits(book);
+}
+
+}  // namespace fedge::topology
