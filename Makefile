@@ -103,7 +103,7 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 # tests/unit/wire_sip tests firmware/wire/sip; a name without a folder links everything.
-unit_of  = $(or $(filter %/$(subst _,/,$(1)),$(LIBRARIES)),$(lastword $(LIBRARIES)))
+unit_of  = $(or $(lastword $(filter %/$(subst _,/,$(1)),$(LIBRARIES))),$(lastword $(LIBRARIES)))
 define unit_rule
 $(BUILD)/tests/$(1): $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard tests/unit/$(1)/*.cc)) $(call needs,$(call unit_of,$(1)))
 	@mkdir -p $$(@D)
