@@ -1,0 +1,174 @@
+#include "firmware/init/config.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <set>
+#include <string_view>
+
+#include "firmware/base/json.h"
+
+namespace fedge::init {
+
+namespace {
+
+constexpr size_t kMostPorts = 64;
+constexpr std::string_view kNameAllowed = "1 to 32 of a-z, 0-9 and -, beginning with a letter";
+
+bool is_name(std::string_view text) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  };
+  return !text.empty() && text.size() <= 32 && text[0] >= 'a' && text[0] <= 'z' &&
+         std::ranges::all_of(text, allowed);
+}
+
+// What the kernel takes as an interface name (dev_valid_name).
+bool is_interface_name(std::string_view text) {
+  const auto refused = [](char c) {
+    return c == '/' || c == ':' || static_cast<unsigned char>(c) <= ' ';
+  };
+  return !text.empty() && text.size() <= 15 && text != "." && text != ".." && text != "lo" &&
+         std::ranges::none_of(text, refused);
+}
+
+std::string absolute(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::absolute(path, ignored).lexically_normal().string();
+}
+
+std::string own_folder() {
+  std::error_code ignored;
+  return std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path().string();
+}
+
+// Reads members of one object and remembers which it knows.
+class ObjectReader {
+ public:
+  ObjectReader(json::Value object, Errors& errors) : object_(object), errors_(errors) {
+    if (!object.is(json::Kind::object)) {
+      wrong(object, "an object");
+    }
+  }
+  ~ObjectReader() {
+    for (const auto& member : object_.members()) {
+      if (known_.contains(member.name)) continue;
+      errors_.push_back({member.value.path(), "is no member known here", ""});
+    }
+  }
+
+  json::Value find(const std::string& name) {
+    known_.insert(name);
+    return object_.find(name);
+  }
+  json::Value need(const std::string& name) {
+    const json::Value v = find(name);
+    if (!v && object_.is(json::Kind::object)) {
+      errors_.push_back({json::join_path(object_.path(), name), "is missing", ""});
+    }
+    return v;
+  }
+  std::string text(json::Value v, std::string_view allowed,
+                   const std::function<bool(std::string_view)>& check) {
+    if (!v) return {};
+    auto t = v.text();
+    if (t && check(*t)) return *t;
+    wrong(v, allowed);
+    return {};
+  }
+  void wrong(json::Value v, std::string_view allowed) {
+    errors_.push_back({v.path(), v.found(), "allowed: " + std::string(allowed)});
+  }
+
+ private:
+  json::Value object_;
+  Errors& errors_;
+  std::set<std::string> known_;
+};
+
+bool is_path(std::string_view text) { return !text.empty() && text.size() < 4096; }
+
+std::vector<board::Port> read_ports(json::Value list, Errors& errors) {
+  std::vector<board::Port> ports;
+  if (!list) return ports;
+  if (!list.is(json::Kind::array) || list.size() == 0 || list.size() > kMostPorts) {
+    errors.push_back({list.path(), list.found(), "allowed: a list of 1 to 64 ports"});
+    return ports;
+  }
+  std::set<std::string> names;
+  std::set<std::string> interfaces;
+  for (const json::Value& item : list.items()) {
+    ObjectReader reader(item, errors);
+    board::Port port;
+    const json::Value name = reader.need("name");
+    const json::Value interface = reader.need("interface");
+    port.name = reader.text(name, kNameAllowed, is_name);
+    port.interface =
+        reader.text(interface, "the name of a network interface, but not lo", is_interface_name);
+    if (!port.name.empty() && !names.insert(port.name).second) {
+      errors.push_back({name.path(), "\"" + port.name + "\" is there twice", ""});
+    }
+    if (!port.interface.empty() && !interfaces.insert(port.interface).second) {
+      errors.push_back({interface.path(), "\"" + port.interface + "\" is there twice", ""});
+    }
+    ports.push_back(std::move(port));
+  }
+  return ports;
+}
+
+Config read_root(json::Value root, Errors& errors) {
+  ObjectReader reader(root, errors);
+  Config config;
+  config.instance = reader.text(reader.need("instance"), kNameAllowed, is_name);
+  const json::Value board = reader.find("board");
+  if (board) {
+    config.board = reader.text(board, "\"host\"", [](std::string_view t) { return t == "host"; });
+  }
+  const json::Value state = reader.find("state");
+  config.state =
+      state ? reader.text(state, "a folder", is_path) : "/var/lib/fedge/" + config.instance;
+  const json::Value programs = reader.find("programs");
+  config.programs = programs ? reader.text(programs, "a folder", is_path) : own_folder();
+  config.state = absolute(config.state);
+  config.programs = absolute(config.programs);
+  const json::Value management = reader.find("management");
+  const std::string endpoint = management
+                                   ? reader.text(management, "ADDRESS:PORT, such as 127.0.0.1:8443",
+                                                 [](std::string_view t) {
+                                                   const auto e = Endpoint::parse(t);
+                                                   return e && e->port != 0;
+                                                 })
+                                   : "127.0.0.1:8443";
+  if (const auto parsed = Endpoint::parse(endpoint)) config.management = *parsed;
+  if (const json::Value watchdog = reader.find("watchdog")) {
+    const auto on = watchdog.boolean();
+    if (on)
+      config.watchdog = *on;
+    else
+      reader.wrong(watchdog, "true or false");
+  }
+  config.ports = read_ports(reader.need("ports"), errors);
+  return config;
+}
+
+}  // namespace
+
+std::expected<Config, Errors> parse_config(std::string_view text) {
+  auto document = json::Document::parse(text, {.bytes = 1 << 20, .depth = 8});
+  if (!document) return std::unexpected(Errors{document.error()});
+  Errors errors;
+  Config config = read_root(document->root(), errors);
+  if (!errors.empty()) return std::unexpected(std::move(errors));
+  return config;
+}
+
+std::expected<Config, Errors> read_config(const std::string& path) {
+  auto text = read_file(path, 1 << 20);
+  if (!text) return std::unexpected(Errors{text.error()});
+  return parse_config(*text);
+}
+
+}  // namespace fedge::init

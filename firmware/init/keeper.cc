@@ -1,0 +1,223 @@
+#include "firmware/init/keeper.h"
+
+#include <algorithm>
+#include <set>
+
+#include "firmware/base/log.h"
+
+namespace fedge::init {
+
+using link::Process;
+using snapshot::Kind;
+
+namespace {
+
+constexpr Duration kFinishWait = 10s;
+
+}  // namespace
+
+Keeper::Keeper(Loop& loop, Supervisor& supervisor, Wire& wire, Taps& taps)
+    : loop_(loop),
+      supervisor_(supervisor),
+      wire_(wire),
+      taps_(taps),
+      finish_alarm_([this](Instant) { finish(); }) {
+  for (size_t i = 0; i < states_.size(); ++i) {
+    states_[i].process = static_cast<Process>(i);
+    states_[i].reason = "not started yet";
+  }
+}
+
+Result<Keeper::Network> Keeper::read_network(const HeldSnapshot& snapshot) const {
+  Network network;
+  if (const int fd = snapshot.find(Kind::realms); fd >= 0) {
+    auto realms = snapshot::Section<snapshot::Realms>::open(fd);
+    if (!realms) return std::unexpected(realms.error());
+    auto plans = plan_taps(*realms, wire_);
+    if (!plans) return std::unexpected(plans.error());
+    network.taps = std::move(*plans);
+  }
+  if (const int fd = snapshot.find(Kind::management); fd >= 0) {
+    auto management = snapshot::Section<snapshot::Management>::open(fd);
+    if (!management) return std::unexpected(management.error());
+    const auto endpoints = management->items(management->root().endpoints);
+    network.management.assign(endpoints.begin(), endpoints.end());
+  }
+  return network;
+}
+
+Status Keeper::raise_port_mtu(const Network& next) const {
+  for (const TapPlan& plan : next.taps) {
+    const WirePort* port = wire_.find(plan.device);
+    if (port == nullptr) continue;
+    if (auto done = wire_.raise_mtu(*port, plan.mtu); !done) return done;
+  }
+  return {};
+}
+
+// Adds what is new; the old stays until finish().
+Status Keeper::apply(const Network& next) {
+  if (auto done = management_.open(next.management); !done) return done;
+  if (auto done = raise_port_mtu(next); !done) return done;
+  return taps_.add(next.taps);
+}
+
+void Keeper::boot(const std::string& control_folder, const Endpoint& management) {
+  auto stored = load_last_good(control_folder);
+  if (!stored) {
+    log::error("snapshot", "{}", stored.error().text());
+  } else if (stored->generation == 0) {
+    log::info("snapshot", "nothing was ever published here");
+  } else {
+    log::info("snapshot", "the last good one is generation {}, revision {}", stored->generation,
+              stored->revision);
+    auto network = read_network(*stored);
+    if (network) {
+      current_ = std::move(*stored);
+      network_ = std::move(*network);
+    } else {
+      log::error("snapshot", "it cannot run on this box: {}", network.error().text());
+    }
+  }
+  if (network_.management.empty()) network_.management = {management};
+  // What works is better than nothing: the errors are in the log.
+  if (auto done = apply(network_); !done) log::error("init", "{}", done.error().text());
+  finish();
+}
+
+void Keeper::give_taps(const std::vector<TapPlan>& plans) {
+  for (const TapPlan& plan : plans) {
+    link::Channel* const fastpath = supervisor_.channel(Process::fastpath);
+    if (fastpath == nullptr) return;
+    const auto queue = taps_.open_queue(plan.realm);
+    if (!queue) {
+      log::error("network", "{}", queue.error().text());
+      continue;
+    }
+    const int fd = queue->get();
+    (void)fastpath->send(link::TapQueue{plan.realm, 0}, {&fd, 1});
+  }
+}
+
+void Keeper::offer_to(Process process) {
+  link::Channel* const to = supervisor_.channel(process);
+  if (to == nullptr || current_.generation == 0) return;
+  const Offer offer = make_offer(current_, link::spec(process).sections);
+  (void)to->send(offer.message, offer.fds);
+}
+
+void Keeper::give(Process process) {
+  link::Channel* const to = supervisor_.channel(process);
+  if (to == nullptr) return;
+  if (process == Process::control) {
+    for (const Process p : Supervisor::children()) {
+      if (link::spec(p).forwarder) (void)to->send(states_[static_cast<size_t>(p)]);
+    }
+    return;
+  }
+  if (process == Process::fastpath) {
+    if (const auto monitor = taps_.open_monitor()) {
+      const int fd = monitor->get();
+      (void)to->send(link::NetlinkSocket{}, {&fd, 1});
+    } else {
+      log::error("network", "{}", monitor.error().text());
+    }
+    give_taps(network_.taps);
+  }
+  if (process == Process::agent) {
+    management_.tell_all([&](const Endpoint& endpoint, int fd) {
+      (void)to->send(link::ListeningSocket{endpoint.text()}, {&fd, 1});
+    });
+  }
+  offer_to(process);
+}
+
+void Keeper::tell_control(const link::PublishState& state) {
+  if (link::Channel* to = supervisor_.channel(Process::control)) (void)to->send(state);
+}
+
+void Keeper::refuse(const link::SnapshotOffer& offer, const Error& error) {
+  log::error("snapshot", "generation {} is refused: {}", offer.generation, error.text());
+  tell_control({Process::init, offer.generation, offer.revision, false, error.text()});
+}
+
+void Keeper::on_offer(const link::SnapshotOffer& offer, std::vector<Fd>& fds) {
+  auto taken = take_offer(offer, fds);
+  if (!taken) return refuse(offer, taken.error());
+  auto network = read_network(*taken);
+  if (!network) return refuse(offer, network.error());
+  if (network->management.empty()) network->management = network_.management;
+  if (taken->same_as(current_)) {  // a restarted control says what already runs
+    tell_control({Process::init, current_.generation, current_.revision, true, {}});
+    return give(Process::control);
+  }
+  if (auto done = apply(*network); !done) {
+    if (auto back = taps_.add(network_.taps); !back) {
+      log::error("network", "{}", back.error().text());
+    }
+    finish();
+    return refuse(offer, done.error());
+  }
+  std::set<std::string> known;
+  for (const TapPlan& plan : network_.taps) known.insert(plan.realm);
+  std::vector<TapPlan> fresh;
+  std::ranges::copy_if(network->taps, std::back_inserter(fresh),
+                       [&](const TapPlan& plan) { return !known.contains(plan.realm); });
+  current_ = std::move(*taken);
+  network_ = std::move(*network);
+  log::info("snapshot", "generation {}, revision {} is offered", current_.generation,
+            current_.revision);
+  tell_control({Process::init, current_.generation, current_.revision, true, {}});
+  give_taps(fresh);
+  management_.tell_new([&](const Endpoint& endpoint, int fd) {
+    if (link::Channel* agent = supervisor_.channel(Process::agent)) {
+      (void)agent->send(link::ListeningSocket{endpoint.text()}, {&fd, 1});
+    }
+  });
+  for (const Process p : Supervisor::children()) {
+    if (link::spec(p).forwarder) offer_to(p);
+  }
+  loop_.timers().set(finish_alarm_, loop_.now() + kFinishWait);
+}
+
+void Keeper::on_running(Process process, const link::SnapshotRunning& running) {
+  link::PublishState& state = states_[static_cast<size_t>(process)];
+  state = {process, running.generation, running.revision, running.accepted, running.reason};
+  if (running.accepted) {
+    log::info("snapshot", "{} runs generation {}, revision {}", link::name(process),
+              running.generation, running.revision);
+  } else {
+    log::error("snapshot", "{} refuses generation {}: {}", link::name(process), running.generation,
+               running.reason);
+  }
+  tell_control(state);
+  finish_when_all_run();
+}
+
+void Keeper::on_ended(Process process) {
+  if (!link::spec(process).forwarder) return;
+  states_[static_cast<size_t>(process)] = {process, 0, 0, false,
+                                           "not running: it " + supervisor_.info(process).detail};
+  tell_control(states_[static_cast<size_t>(process)]);
+}
+
+void Keeper::finish_when_all_run() {
+  if (!finish_alarm_.armed()) return;
+  const bool all = std::ranges::all_of(Supervisor::children(), [&](Process p) {
+    const link::PublishState& state = states_[static_cast<size_t>(p)];
+    return !link::spec(p).forwarder || (state.accepted && state.generation == current_.generation);
+  });
+  if (all) finish();
+}
+
+void Keeper::finish() {
+  finish_alarm_.cancel();
+  management_.close_others(network_.management);
+  if (auto done = taps_.remove_others(network_.taps); !done) {
+    log::error("network", "{}", done.error().text());
+  }
+  // Removing an address can take routes along that are still wanted.
+  if (auto done = taps_.add(network_.taps); !done) log::error("network", "{}", done.error().text());
+}
+
+}  // namespace fedge::init

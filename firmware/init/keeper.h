@@ -1,0 +1,61 @@
+// Keeps what the box runs: takes control's offers, applies their realms and management sockets,
+// offers each forwarder its sections, and remembers what each of them answered.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "firmware/init/held_snapshot.h"
+#include "firmware/init/management.h"
+#include "firmware/init/supervisor.h"
+#include "firmware/init/taps.h"
+#include "firmware/init/wire.h"
+
+namespace fedge::init {
+
+class Keeper {
+ public:
+  // All outlive the keeper.
+  Keeper(Loop& loop, Supervisor& supervisor, Wire& wire, Taps& taps);
+
+  // Before the processes start: what control stored last, or nothing but the management address.
+  void boot(const std::string& control_folder, const Endpoint& management);
+
+  // A process runs (again): gives it all that is kept for it.
+  void give(link::Process process);
+  void on_offer(const link::SnapshotOffer& offer, std::vector<Fd>& fds);
+  void on_running(link::Process process, const link::SnapshotRunning& running);
+  void on_ended(link::Process process);
+
+  uint64_t generation() const { return current_.generation; }
+  uint64_t revision() const { return current_.revision; }
+
+ private:
+  // What an offered snapshot asks of init itself.
+  struct Network {
+    std::vector<TapPlan> taps;
+    std::vector<Endpoint> management;
+  };
+  Result<Network> read_network(const HeldSnapshot& snapshot) const;
+  Status apply(const Network& next);
+  Status raise_port_mtu(const Network& next) const;
+  void offer_to(link::Process process);
+  void give_taps(const std::vector<TapPlan>& plans);
+  void tell_control(const link::PublishState& state);
+  void refuse(const link::SnapshotOffer& offer, const Error& error);
+  void finish_when_all_run();
+  void finish();
+
+  Loop& loop_;
+  Supervisor& supervisor_;
+  Wire& wire_;
+  Taps& taps_;
+  ManagementSockets management_;
+  HeldSnapshot current_;
+  Network network_;
+  std::array<link::PublishState, link::kProcessCount> states_;
+  // The old realms go when every forwarder runs the new ones, or now at the latest.
+  Alarm finish_alarm_;
+};
+
+}  // namespace fedge::init
