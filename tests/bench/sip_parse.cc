@@ -1,5 +1,7 @@
-// What framing, parsing and forwarding one message costs. The bar of the first row of each is
-// 1 µs for an ordinary message.
+// What framing, parsing and forwarding one message costs. An ordinary message parses in less than
+// a microsecond:
+// bar: parse_message/message 1000 ns
+// bar: parse_message/response 1000 ns
 #include <benchmark/benchmark.h>
 
 #include <array>
