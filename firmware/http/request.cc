@@ -145,6 +145,8 @@ Progress RequestParser::feed(Bytes bytes) {
   return impl_->drive();
 }
 
+void RequestParser::hold(Bytes bytes) { impl_->waiting.append(as_text(bytes)); }
+
 Request RequestParser::take() {
   auto& message = impl_->parser->get();
   Request out;

@@ -46,6 +46,8 @@ class RequestParser {
   // Takes all of `bytes`. What belongs to a later (pipelined) request waits inside. Call it with
   // nothing after take() to go on with what waits.
   Progress feed(Bytes bytes);
+  // Keeps bytes for a later feed(): what arrives while a request is still being answered.
+  void hold(Bytes bytes);
   // The whole request; the parser is ready for the next one.
   Request take();
 

@@ -180,10 +180,10 @@ struct ApiReply {  // 0 or 1 fd: the body
   static constexpr auto kKind = MessageKind::api_reply;
   uint64_t id = 0;
   uint16_t status = 0;
-  std::string content_type, etag, location;
+  std::string content_type, etag, location, allow;
   template <class V>
   bool visit(V& v) {
-    return v(id) && v(status) && v(content_type) && v(etag) && v(location);
+    return v(id) && v(status) && v(content_type) && v(etag) && v(location) && v(allow);
   }
 };
 
