@@ -145,10 +145,20 @@ void Proxy::Core::on_branch_failed(ClientTransaction& client, uint16_t status, F
     statistics.count(why);
     return transactions.remove(client);
   }
-  const bool is_last =
-      transactions.first_branch(*server) == &client && transactions.next_branch(client) == nullptr;
-  if (is_last && read_sent(client)) answer_failure(*server, {sent, nullptr, nullptr}, now);
+  if (is_only_branch(*server, client)) {
+    if (read_sent(client)) {
+      answer_failure(*server, {sent, nullptr, nullptr}, now);
+    } else {
+      transactions.remove(*server);
+    }
+  }
   transactions.remove(client);
+}
+
+bool Proxy::Core::is_only_branch(const ServerTransaction& server,
+                                 const ClientTransaction& client) const {
+  return transactions.first_branch(server) == &client &&
+         transactions.next_branch(client) == nullptr;
 }
 
 // No target is left and none has answered. RFC 4320: nobody is told of a timeout but those who

@@ -1,0 +1,130 @@
+// A proxy between a partner outside and front ends inside, with a list in place of connections
+// and time that only tests move.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dataplane/sip/proxy.h"
+#include "firmware/snapshot/routes.h"
+#include "firmware/snapshot/writer.h"
+#include "firmware/wire/sip/message.h"
+
+namespace fedge::sip {
+
+// Indices of the snapshot below.
+enum Hop : uint32_t { fe1, fe2, partner_edge, imp, other_edge, fe6 };
+inline constexpr uint16_t kOutside = 0;
+inline constexpr uint16_t kInside = 1;
+
+struct WorldOptions {
+  uint8_t federation = 1;
+  bool without_fe1 = false;     // the route of example.com has lost its first target
+  bool mixed_families = false;  // example.com is served by fe6, over IPv6
+};
+
+class Sections {
+ public:
+  explicit Sections(const WorldOptions& options = {});
+  SnapshotView view() const {
+    return {&appliance_, &realms_, &listeners_, &routing_, &signalling_};
+  }
+  const snapshot::Section<snapshot::Routing>& routing() const { return routing_; }
+
+ private:
+  std::vector<std::string> bytes_;
+  snapshot::Section<snapshot::Appliance> appliance_;
+  snapshot::Section<snapshot::Realms> realms_;
+  snapshot::Section<snapshot::Listeners> listeners_;
+  snapshot::Section<snapshot::Routing> routing_;
+  snapshot::Section<snapshot::Signalling> signalling_;
+};
+
+// One message that the proxy handed out.
+struct Taken {
+  ConnectionId connection = 0;
+  uint32_t next_hop = kNoNextHop;  // kNoNextHop: sent on exactly that connection
+  SendToken token = 0;
+  std::string bytes;
+  // Parsed; an assertion fails when it is malformed.
+  const Message& message();
+
+ private:
+  std::shared_ptr<Message> parsed_;
+};
+
+class FakeOutbound : public Outbound {
+ public:
+  SendOutcome send(ConnectionId connection, std::string_view bytes) override;
+  SendResult send_to_next_hop(uint32_t next_hop, std::string_view bytes, SendToken token) override;
+
+  // The oldest message not taken yet; fails the test when there is none.
+  Taken take();
+  bool empty() const { return queue_.empty(); }
+
+  std::map<uint32_t, SendOutcome> outcomes;           // of next hops; sent when absent
+  std::map<ConnectionId, SendOutcome> send_outcomes;  // of connections; sent when absent
+  static ConnectionId connection_of(uint32_t next_hop) { return 1000 + next_hop; }
+
+ private:
+  std::vector<Taken> queue_;
+};
+
+inline constexpr ConnectionId kFromPartner = 1;
+inline constexpr ConnectionId kFromFe1 = 2;
+inline constexpr ConnectionId kFromStranger = 3;
+inline constexpr ConnectionId kFromFe2 = 4;
+
+struct RequestText {
+  std::string method = "MESSAGE";
+  std::string uri = "sip:bob@example.com";
+  std::string from = "<sip:alice@partner.example>;tag=a1";
+  std::string to = "<sip:bob@example.com>";
+  std::string branch = "z9hG4bK-a";
+  std::string via_parameters;
+  std::string headers = "Max-Forwards: 70\r\n";
+  std::string body;
+  std::string text() const;
+};
+
+class World : public ::testing::Test {
+ public:
+  World() : World(Capacity{1024, 65536}) {}
+  explicit World(const Capacity& capacity);
+
+  Arrival from_partner() const;
+  Arrival from_fe1() const;
+  Arrival from_fe2() const;
+  Arrival from_stranger() const;
+
+  void receive(const Arrival& arrival, const std::string& text);
+  void receive(const Arrival& arrival, const RequestText& request) {
+    receive(arrival, request.text());
+  }
+  // The next hop's answer to a request that the proxy sent it.
+  void respond(Taken& request, uint16_t status, const std::string& headers = {});
+  void pass(Duration time);
+  uint64_t counter(const std::string& name) { return counters.value(counters.series(name)); }
+  Taken take() { return outbound.take(); }
+  // Takes the next message, which must be a response of that status on that connection.
+  Taken take_response(ConnectionId connection, uint16_t status);
+  Taken take_request(uint32_t next_hop, Method method);
+  void expect_idle();
+
+  Instant now{std::chrono::hours(1)};
+  TimerWheel wheel{now};
+  Counters counters;
+  FakeOutbound outbound;
+  Sections sections;
+  Proxy proxy;
+};
+
+std::string value_of(const Message& message, HeaderId id, size_t nth = 0);
+size_t count_of(const Message& message, HeaderId id);
+
+}  // namespace fedge::sip
