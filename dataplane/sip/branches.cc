@@ -139,8 +139,7 @@ void Proxy::Core::on_branch_failed(ClientTransaction& client, uint16_t status, F
     return transactions.remove(client);
   }
   client.state = ClientState::completed;
-  if (server->failure == 0 || server->failure == 408)
-    server->failure = status == 503 ? 500 : status;
+  server->failure = status == 503 ? 500 : status;
   if (!client.passed_over && try_another(*server, client, now)) {
     statistics.count(why);
     return transactions.remove(client);
