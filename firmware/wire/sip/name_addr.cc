@@ -8,8 +8,11 @@ namespace fedge::sip {
 // Behind the display name at p, on the '<'; null when the grammar is broken or there is no '<'.
 static const char* skip_display_name(const char* p, const char* end) {
   if (p != end && *p == '"') {
-    for (++p; p != end && *p != '"'; ++p)
-      if (*p == '\\' && ++p == end) return nullptr;
+    for (++p; p != end && *p != '"'; ++p) {
+      if (*p != '\\') continue;
+      ++p;  // a quoted pair
+      if (p == end) return nullptr;
+    }
     if (p == end) return nullptr;
     p = skip_spaces(p + 1, end);
   } else {
