@@ -79,6 +79,13 @@ class RouteCompiler {
     return known->second;
   }
 
+  // Sorted by priority, and among equals in the order of the document.
+  static void insert(const snapshot::Target& target, std::vector<snapshot::Target>& targets) {
+    const auto behind =
+        std::ranges::upper_bound(targets, target.priority, {}, &snapshot::Target::priority);
+    targets.insert(behind, target);
+  }
+
   bool add_pools() {
     for (size_t i = 0; i < t_.next_hop_pools.size(); ++i) {
       const topo::NextHopPool& pool = t_.next_hop_pools[i];
@@ -86,7 +93,7 @@ class RouteCompiler {
       for (const topo::PoolMember& member : pool.members) {
         const auto hop = next_hop(json::join_path("/next_hop_pools", i), member);
         if (!hop) return false;
-        targets.push_back({*hop, member.priority, member.weight});
+        insert({*hop, member.priority, member.weight}, targets);
         peers_.push_back(
             {member.host, "", *index_.realm(member.realm), snapshot::PeerSide::inside, *hop});
       }
@@ -148,15 +155,15 @@ class RouteCompiler {
                    std::vector<snapshot::Target>& targets) {
     if (r.next_hop) {
       const auto hop = next_hop(path + "/next_hop", *r.next_hop);
-      if (hop) targets.push_back({*hop, r.priority, r.weight});
+      if (hop) insert({*hop, r.priority, r.weight}, targets);
       return hop.has_value();
     }
     const auto pool = pools_.find(r.next_hop_pool);
     if (pool == pools_.end()) return lose(path + "/next_hop_pool", r.next_hop_pool);
     for (const snapshot::Target& member : pool->second) {
       const unsigned priority = r.priority + member.priority - 1u;
-      targets.push_back(
-          {member.next_hop, static_cast<uint16_t>(std::min(priority, 65535u)), member.weight});
+      insert({member.next_hop, static_cast<uint16_t>(std::min(priority, 65535u)), member.weight},
+             targets);
     }
     return true;
   }
@@ -167,12 +174,12 @@ class RouteCompiler {
     patterns.reserve(routes_.size());
     routes.reserve(routes_.size());
     for (DraftRoute& draft : routes_) {
-      std::ranges::stable_sort(draft.targets, {}, &snapshot::Target::priority);
       routes.push_back({writer_.text(draft.pattern), writer_.text(draft.path),
                         writer_.slice(draft.targets), draft.kind});
       patterns.push_back(std::move(draft.pattern));
     }
-    std::ranges::stable_sort(peers_, {}, &DraftPeer::key);
+    std::ranges::sort(peers_, {},
+                      [](const DraftPeer& p) { return std::tuple{p.key(), p.next_hop}; });
     const auto same = [](const DraftPeer& a, const DraftPeer& b) { return a.key() == b.key(); };
     peers_.erase(std::unique(peers_.begin(), peers_.end(), same), peers_.end());
     std::vector<snapshot::Peer> peers;

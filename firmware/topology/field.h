@@ -37,27 +37,29 @@ struct Field {
   bool filled = false;    // a list that may not be empty
 
   constexpr Field required() const {
-    return with([](Field& f) { f.needed = true; });
+    Field f = *this;
+    f.needed = true;
+    return f;
   }
   constexpr Field as(Format v) const {
-    return with([&](Field& f) { f.format = v; });
+    Field f = *this;
+    f.format = v;
+    return f;
   }
   constexpr Field range(int64_t low, int64_t high) const {
-    return with([&](Field& f) { f.least = low, f.most = high; });
+    Field f = *this;
+    f.least = low, f.most = high;
+    return f;
   }
   constexpr Field up_to(size_t items) const {
-    return with([&](Field& f) { f.most_items = items; });
+    Field f = *this;
+    f.most_items = items;
+    return f;
   }
   constexpr Field not_empty() const {
-    return with([](Field& f) { f.filled = true; });
-  }
-
- private:
-  template <class Change>
-  constexpr Field with(Change change) const {
-    Field copy = *this;
-    change(copy);
-    return copy;
+    Field f = *this;
+    f.filled = true;
+    return f;
   }
 };
 
