@@ -32,15 +32,16 @@ Counters::Counters(Mapping page) : page_memory_(std::move(page)) {
 }
 
 uint32_t Counters::series(std::string_view name) {
+  // Cut before comparing, or a long name would get a new series each time.
+  name = name.substr(0, sizeof CounterPage::Series::name - 1);
   const uint32_t count = page_->count.load(std::memory_order_relaxed);
   for (uint32_t i = 0; i < count; ++i) {
     if (name_of(page_->series[i]) == name) return i;
   }
   if (count == CounterPage::kMost) return count - 1;
   auto& series = page_->series[count];
-  const size_t n = std::min(name.size(), sizeof series.name - 1);
-  std::memcpy(series.name, name.data(), n);
-  series.name[n] = '\0';
+  std::memcpy(series.name, name.data(), name.size());
+  series.name[name.size()] = '\0';
   series.value.store(0, std::memory_order_relaxed);
   page_->count.store(count + 1, std::memory_order_release);
   return count;

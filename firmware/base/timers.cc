@@ -32,7 +32,8 @@ TimerWheel::~TimerWheel() {
 // Rounded up, so that a timer never fires early.
 uint64_t TimerWheel::tick_of(Instant t) const {
   if (t <= start_) return 0;
-  return static_cast<uint64_t>((t - start_ + kTick - Duration(1)) / kTick);
+  const Duration wait = t - start_;
+  return static_cast<uint64_t>(wait / kTick) + (wait % kTick != Duration(0) ? 1 : 0);
 }
 
 void TimerWheel::link(Head& head, Timer& timer) {
