@@ -16,9 +16,9 @@ struct CertificateInfo {
   std::string subject;      // RFC 4514 text
   std::string common_name;  // empty when there is none
   std::string issuer;
-  std::string serial;               // hex
-  std::string sha256;               // fingerprint of the DER, hex, lower case
-  std::string key_type;             // "rsa2048", "p256", …
+  std::string serial;                  // hex
+  std::string sha256;                  // fingerprint of the DER, hex, lower case
+  std::string key_type;                // "rsa2048", "p256", …
   std::vector<std::string> dns_names;  // SAN dNSName, lower case
   std::vector<std::string> uris;       // SAN URI
   std::vector<std::string> addresses;  // SAN iPAddress, text

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "firmware/base/bytes.h"
@@ -20,6 +21,8 @@ class Secret {
  public:
   Secret() = default;
   explicit Secret(Bytes bytes);
+  // Takes over the memory: no second copy stays behind.
+  explicit Secret(std::vector<std::byte>&& bytes) : data_(std::move(bytes)) {}
   Secret(Secret&& other) noexcept;
   Secret& operator=(Secret&& other) noexcept;
   ~Secret();
@@ -30,6 +33,9 @@ class Secret {
   void wipe();
   std::vector<std::byte> data_;
 };
+
+// Overwrites what held key material; the compiler cannot leave it out.
+void wipe_memory(MutableBytes bytes);
 
 // Reads a sealing key from the descriptor init passed (a memfd of 32 octets).
 Result<Secret> read_sealing_key(int fd);

@@ -23,7 +23,8 @@ enum class TlsRole : uint8_t { server, client };
 class TlsContext {
  public:
   // `keys` are looked up by snapshot::Certificate::key. Fails, naming the context, when a key is
-  // missing or does not fit. Session tickets are on for servers.
+  // missing or does not fit. Servers resume by ticket or session id, clients by host name; both
+  // only within one context: keep it over a publish that leaves the TLS section as it was.
   static Result<std::shared_ptr<TlsContext>> make(const snapshot::Section<snapshot::Tls>& tls,
                                                   uint32_t index,
                                                   const std::vector<PrivateKey>& keys);
@@ -87,6 +88,9 @@ class TlsStream {
   // no SAN. Empty when none was presented. Valid once open, as long as the stream.
   const std::vector<std::string>& peer_names() const;
   bool peer_verified() const;
+  // The handshake took up an earlier session: no certificates were exchanged, the names are those
+  // verified then (and the certificate has not expired since).
+  bool resumed() const;
   std::string_view version() const;
   std::string_view ciphersuite() const;
 
