@@ -12,15 +12,15 @@
 namespace fedge::init {
 
 struct Launch {
-  std::string program;  // path, as the started process sees it
-  std::vector<std::string> arguments;
+  std::string program{};  // path, as the started process sees it
+  std::vector<std::string> arguments{};
   int link = -1;     // becomes descriptor 3
   int network = -1;  // namespace to enter; -1 stays
   uid_t uid = 0;     // 0 stays root; gid is the same number
   bool locks_memory = false;
   // Folders bound into the process's own mount namespace, from → to: users other than root
   // cannot reach every place where an operator puts state and programs.
-  std::vector<std::pair<std::string, std::string>> binds;
+  std::vector<std::pair<std::string, std::string>> binds{};
 };
 
 // Blocks until the program runs. It dies with the calling thread; it has a session of its own, a

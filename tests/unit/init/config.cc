@@ -1,0 +1,81 @@
+#include "firmware/init/config.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace fedge::init {
+namespace {
+
+constexpr const char* kGood = R"({"instance": "edge1", "board": "host", "state": "/var/lib/x",
+  "programs": "/usr/lib/fedge", "management": "[::1]:8443",
+  "ports": [{"name": "port0", "interface": "eth1"}, {"name": "port1", "interface": "eth2"}]})";
+
+std::string errors_of(std::string_view text) {
+  const auto config = parse_config(text);
+  std::string out;
+  if (!config) {
+    for (const Error& e : config.error()) out += e.text() + "\n";
+  }
+  return out;
+}
+
+TEST(Config, ReadsAnInstance) {
+  const auto config = parse_config(kGood);
+  ASSERT_TRUE(config) << errors_of(kGood);
+  EXPECT_EQ(config->instance, "edge1");
+  EXPECT_EQ(config->state, "/var/lib/x");
+  EXPECT_EQ(config->management.text(), "[::1]:8443");
+  ASSERT_EQ(config->ports.size(), 2u);
+  EXPECT_EQ(config->ports[1].interface, "eth2");
+}
+
+TEST(Config, HasDefaults) {
+  const auto config =
+      parse_config(R"({"instance": "edge1", "ports": [{"name": "port0", "interface": "eth1"}]})");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->state, "/var/lib/fedge/edge1");
+  EXPECT_EQ(config->management.text(), "127.0.0.1:8443");
+  EXPECT_EQ(config->board, "host");
+  EXPECT_FALSE(config->watchdog);
+}
+
+TEST(Config, MakesPathsAbsolute) {
+  const auto config = parse_config(
+      R"({"instance": "a", "state": "x/../y", "ports": [{"name": "p", "interface": "e"}]})");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->state.front(), '/');
+  EXPECT_TRUE(config->state.ends_with("/y"));
+  EXPECT_EQ(config->state.find(".."), std::string::npos);
+}
+
+TEST(Config, TellsEverythingThatIsWrongWithItsPath) {
+  const std::string errors = errors_of(R"({"instance": "Edge 1", "state": 7, "colour": "red",
+    "management": "8443", "board": "x86", "watchdog": "yes",
+    "ports": [{"name": "port0", "interface": "a/b"}, {"name": "port0"},
+              {"name": "p", "interface": "lo", "speed": 1}]})");
+  for (const char* path :
+       {"/instance: the text \"Edge 1\"", "/state: the number 7",
+        "/colour: ", "/management: ", "/board: ", "/watchdog: ", "/ports/0/interface: ",
+        "/ports/1/name: \"port0\" is there twice", "/ports/1/interface: is missing",
+        "/ports/2/interface: ", "/ports/2/speed: is no member known here"}) {
+    EXPECT_NE(errors.find(path), std::string::npos) << path << " is not in:\n" << errors;
+  }
+}
+
+TEST(Config, RefusesWhatIsNoObject) {
+  for (const char* text :
+       {"", "[]", "7", "{", R"({"instance": "a"})", R"({"ports": []})",
+        R"({"instance": "a", "ports": {}})", R"({"instance": "a", "ports": [1]})"}) {
+    EXPECT_FALSE(parse_config(text)) << text;
+  }
+}
+
+TEST(Config, SaysWhichFileIsMissing) {
+  const auto config = read_config("/nonexistent/board.json");
+  ASSERT_FALSE(config);
+  EXPECT_NE(config.error()[0].text().find("/nonexistent/board.json"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fedge::init
