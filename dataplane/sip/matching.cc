@@ -2,7 +2,7 @@
 
 #include <xxhash.h>
 
-#include <cstring>
+#include <algorithm>
 
 #include "dataplane/sip/hash.h"
 
@@ -19,7 +19,7 @@ class KeyText {
       const uint64_t h = hash_of(part, part.size());
       return add({reinterpret_cast<const char*>(&h), sizeof h});
     }
-    std::memcpy(text_ + used_, part.data(), part.size());
+    std::copy(part.begin(), part.end(), text_ + used_);
     used_ += part.size();
     text_[used_++] = '\0';
   }

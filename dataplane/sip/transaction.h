@@ -52,7 +52,7 @@ struct ServerTransaction final : Timer {
   uint32_t branches = kNoIndex;  // client transactions, latest first
   uint32_t source_peer = 0;      // key of the next hop the request came from, 0 when none
   std::array<uint32_t, kMostTries> tried{};  // keys of the next hops tried
-  uint16_t failure = 0;                      // status of the best failed target so far
+  uint16_t failure = 0;                      // what the failed targets amount to
   Method method = Method::other;
   ServerState state = ServerState::free;
   PeerKind source_kind = PeerKind::stranger;
