@@ -32,6 +32,8 @@ class Channel final : public Watcher {
 
   Process peer() const { return peer_; }
   bool open() const { return static_cast<bool>(socket_); }
+  // Messages that the other end has not taken yet; 1024 close the link.
+  size_t queued() const { return queue_.size(); }
 
   // Descriptors are duplicated into the message; the caller keeps its own. False when closed or
   // when the queue (1024 messages) is full, which also closes the link.

@@ -1,0 +1,96 @@
+// One TCP connection of the worker, accepted or dialled: socket, TLS stream, where its framing
+// stands and what waits to be sent. An idle one holds no buffer. What is done with it is in
+// message_reader.h, output.h and worker.h.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "dataplane/signal/send_queue.h"
+#include "dataplane/sip/arrival.h"
+#include "firmware/base/loop.h"
+#include "firmware/net/address.h"
+#include "firmware/pki/tls.h"
+#include "firmware/snapshot/sections.h"
+#include "firmware/wire/sip/stream.h"
+
+namespace fedge::signal {
+
+struct Connection;
+struct Trunk;
+
+// What happens to a connection; the worker's side.
+class ConnectionEvents {
+ public:
+  virtual ~ConnectionEvents() = default;
+  virtual void on_connection_ready(Connection& connection, uint32_t events) = 0;
+  virtual void on_connection_due(Connection& connection, Instant now) = 0;
+};
+
+enum class ConnectionState : uint8_t { unused, connecting, handshaking, open };
+
+struct Connection final : Watcher {
+  class Deadline final : public Timer {
+   public:
+    explicit Deadline(Connection& owner) : owner_(owner) {}
+
+   private:
+    void on_timer(Instant now) override { owner_.events->on_connection_due(owner_, now); }
+    Connection& owner_;
+  };
+
+  void on_ready(uint32_t ready) override { events->on_connection_ready(*this, ready); }
+
+  bool dialled() const { return trunk != nullptr; }
+  bool uses_tls() const { return transport == snapshot::Transport::tls; }
+
+  ConnectionEvents* events = nullptr;
+  sip::ConnectionId id = 0;
+  Fd socket;
+  uint32_t slot = 0;
+  uint32_t interest = 0;  // what epoll watches for
+  ConnectionState state = ConnectionState::unused;
+  snapshot::Transport transport = snapshot::Transport::tls;
+  uint16_t realm = snapshot::kNone16;  // both are indices into the generation in use
+  uint16_t listener = snapshot::kNone16;
+  Endpoint local;
+  Endpoint remote;
+  std::unique_ptr<pki::TlsStream> tls;
+
+  // The peer, as the generation `peer_known_in` knows it.
+  const snapshot::Peer* peer = nullptr;
+  uint64_t peer_known_in = 0;  // which use of a generation; 0: not looked up
+  bool announced = false;      // to the fast path
+  bool announced_trusted = false;
+
+  // A dialled connection: whose it is, and which endpoint is being tried.
+  Trunk* trunk = nullptr;
+  uint16_t attempt = 0;       // how many endpoints were tried before
+  uint32_t tokens_first = 0;  // see send_tokens.h
+  uint32_t tokens_last = 0;
+
+  // Reading.
+  sip::StreamFramer framer;
+  Buffer* partial = nullptr;  // the beginning of a message still incomplete
+  bool partial_is_large = false;
+  Instant partial_since = never;
+
+  // Sending: plain text not yet encrypted, ciphertext the socket did not take.
+  SendQueue plain;
+  SendQueue cipher;
+  bool dirty = false;  // in the list of those to flush at the end of the round
+  Connection* dirty_next = nullptr;
+  Instant blocked_since = never;  // the socket takes nothing since
+
+  // Back-pressure: this one is not read until `held_by` has drained or time is up.
+  Connection* held_by = nullptr;
+  Connection* held_next = nullptr;  // in the list of those held by the same one
+  Connection* holds = nullptr;      // head of the list of those this one holds back
+  Instant congested_since = never;
+
+  Instant last_activity{};
+  Instant phase_ends = never;  // connecting or handshaking must be over
+  Deadline deadline{*this};
+};
+
+}  // namespace fedge::signal

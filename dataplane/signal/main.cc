@@ -1,0 +1,84 @@
+// fedge-signal: started by init with the link to it on descriptor 3, or asked a question:
+// fedge-signal --explain DIR --from F --to T [--method M] [--realm R] [--peer NAME]
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <string_view>
+
+#include "dataplane/signal/explain.h"
+#include "dataplane/signal/process.h"
+#include "firmware/base/log.h"
+#include "firmware/base/sandbox.h"
+
+namespace {
+
+using namespace fedge;
+
+int explain(int argc, char** argv) {
+  const auto question = signal::parse_question({argv + 2, static_cast<size_t>(argc - 2)});
+  const auto answer = question ? signal::explain(*question) : std::unexpected(question.error());
+  if (!answer) {
+    std::fprintf(stderr, "%s\n", answer.error().text().c_str());
+    return 1;
+  }
+  std::printf("%s\n", answer->c_str());
+  return 0;
+}
+
+// A TLS connection has two buffers of 16 kB of which an idle one touches little. Each mapped by
+// itself, untouched pages cost nothing and a closed connection gives all of it back.
+void tune_memory() {
+  ::mallopt(M_MMAP_THRESHOLD, 16 * 1024);
+  ::mallopt(M_MMAP_MAX, 1 << 20);
+  ::mallopt(M_ARENA_MAX, 1);
+}
+
+// Private keys are in memory: no core file, no debugger.
+void hide_memory() {
+  ::prctl(PR_SET_DUMPABLE, 0);
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+}
+
+int serve() {
+  log::start("signal");
+  hide_memory();
+  tune_memory();
+  if (::fcntl(link::kInitLinkFd, F_GETFD) < 0) {
+    log::error("signal", "no link to init on descriptor {} (fedge-init starts this program)",
+               link::kInitLinkFd);
+    return 2;
+  }
+  signal::WorkerOptions options;
+  if (::getrandom(&options.secret, sizeof options.secret, 0) != sizeof options.secret) {
+    log::error("signal", "the kernel gives no random octets");
+    return 1;
+  }
+  Loop loop;
+  signal::Process process(loop, Fd(link::kInitLinkFd), options);
+  SignalWatcher signals(loop, [&](int) { process.stop(); });
+  if (auto ok = enter_sandbox(Profile::signal); !ok) {
+    log::error("signal", "{}", ok.error().text());
+    return 1;
+  }
+  process.start();
+  loop.run();
+  return process.exit_code();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc >= 2 && std::string_view(argv[1]) == "--explain") return explain(argc, argv);
+  if (argc != 1) {
+    std::fprintf(stderr,
+                 "usage: fedge-signal (by fedge-init), or fedge-signal --explain DIR "
+                 "--from F --to T [--method M] [--realm R] [--peer NAME]\n");
+    return 2;
+  }
+  return serve();
+}

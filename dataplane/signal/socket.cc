@@ -1,0 +1,99 @@
+#include "dataplane/signal/socket.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace fedge::signal {
+
+namespace {
+
+constexpr int kBacklog = 4096;
+
+bool set_option(int fd, int level, int name, int value) {
+  return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+Result<Fd> open_socket(const IpAddress& address, const SocketOptions& options) {
+  const std::string where = address.text();
+  Fd fd(::socket(address.is_v6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                 IPPROTO_TCP));
+  if (!fd) return fail_errno(where, "cannot open a socket");
+  if (!options.device.empty() &&
+      ::setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, options.device.data(),
+                   static_cast<socklen_t>(options.device.size())) != 0) {
+    return fail_errno(where, "cannot bind to interface " + options.device,
+                      "the realm's tap must exist first");
+  }
+  const int traffic_class = options.dscp << 2;
+  set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+  if (address.is_v6()) {
+    set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    set_option(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, 1);
+    if (traffic_class != 0) set_option(fd.get(), IPPROTO_IPV6, IPV6_TCLASS, traffic_class);
+  } else {
+    set_option(fd.get(), IPPROTO_IP, IP_FREEBIND, 1);
+    if (traffic_class != 0) set_option(fd.get(), IPPROTO_IP, IP_TOS, traffic_class);
+  }
+  return fd;
+}
+
+Status bind_socket(int fd, const Endpoint& endpoint) {
+  sockaddr_storage address{};
+  const socklen_t size = endpoint.to_sockaddr(address);
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+    return fail_errno(endpoint.text(), "cannot bind");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Fd> open_listening_socket(const Endpoint& endpoint, const SocketOptions& options) {
+  auto fd = open_socket(endpoint.address, options);
+  if (!fd) return fd;
+  set_option(fd->get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  if (auto bound = bind_socket(fd->get(), endpoint); !bound) {
+    return std::unexpected(bound.error());
+  }
+  if (::listen(fd->get(), kBacklog) != 0) return fail_errno(endpoint.text(), "cannot listen");
+  return fd;
+}
+
+Result<Fd> open_connecting_socket(const IpAddress& source, const Endpoint& remote,
+                                  const SocketOptions& options) {
+  auto fd = open_socket(remote.address, options);
+  if (!fd) return fd;
+  // The port is chosen at connect(), so that one address serves many destinations.
+  set_option(fd->get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+  if (source) {
+    if (auto bound = bind_socket(fd->get(), {source, 0}); !bound) {
+      return std::unexpected(bound.error());
+    }
+  }
+  sockaddr_storage address{};
+  const socklen_t size = remote.to_sockaddr(address);
+  if (::connect(fd->get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 &&
+      errno != EINPROGRESS) {
+    return fail_errno(remote.text(), "cannot connect");
+  }
+  return fd;
+}
+
+int socket_error(int fd) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+  return error;
+}
+
+Endpoint local_endpoint(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+  return Endpoint::from_sockaddr(address);
+}
+
+}  // namespace fedge::signal

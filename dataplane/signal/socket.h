@@ -1,0 +1,29 @@
+// The sockets of signalling: TCP, non-blocking, bound to a realm's tap.
+#pragma once
+
+#include <string>
+
+#include "firmware/base/fd.h"
+#include "firmware/net/address.h"
+
+namespace fedge::signal {
+
+struct SocketOptions {
+  std::string device;  // the realm's tap; empty binds to none
+  uint8_t dscp = 0;
+};
+
+// Listening on `endpoint`, whether or not the address is on an interface yet. An IPv6 socket does
+// not take IPv4.
+Result<Fd> open_listening_socket(const Endpoint& endpoint, const SocketOptions& options);
+
+// On its way from `source` (any port) to `remote`. The connection is there, or refused, when the
+// socket becomes writable: see socket_error().
+Result<Fd> open_connecting_socket(const IpAddress& source, const Endpoint& remote,
+                                  const SocketOptions& options);
+
+// Takes SO_ERROR: 0 when the connection stands.
+int socket_error(int fd);
+Endpoint local_endpoint(int fd);
+
+}  // namespace fedge::signal

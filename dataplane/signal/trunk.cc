@@ -1,0 +1,108 @@
+#include "dataplane/signal/trunk.h"
+
+#include <algorithm>
+
+#include "dataplane/signal/output.h"
+
+namespace fedge::signal {
+
+size_t Trunk::size() const {
+  return connections.size() -
+         static_cast<size_t>(std::ranges::count(connections, static_cast<Connection*>(nullptr)));
+}
+
+bool Trunk::add(Connection& connection) {
+  const auto it = std::ranges::find(connections, static_cast<Connection*>(nullptr));
+  if (it == connections.end()) return false;
+  *it = &connection;
+  return true;
+}
+
+void Trunk::remove(Connection& connection) {
+  const auto it = std::ranges::find(connections, &connection);
+  if (it != connections.end()) *it = nullptr;
+}
+
+Connection* Trunk::choose() const {
+  Connection* best = nullptr;
+  for (Connection* c : connections) {
+    if (c == nullptr) continue;
+    const bool open = c->state == ConnectionState::open;
+    const bool best_open = best != nullptr && best->state == ConnectionState::open;
+    if (best == nullptr || (open && !best_open) ||
+        (open == best_open && Output::waiting(*c) < Output::waiting(*best))) {
+      best = c;
+    }
+  }
+  return best;
+}
+
+bool TrunkSet::matches(const Trunk& trunk, const snapshot::NextHop& next_hop) const {
+  const Generation& g = *generation_;
+  if (trunk.host != g.routing.text(next_hop.host) || trunk.transport != next_hop.transport ||
+      trunk.realm_name != g.realm_name(next_hop.realm) ||
+      !std::ranges::equal(trunk.endpoints, g.routing.items(next_hop.endpoints))) {
+    return false;
+  }
+  if (next_hop.tls_context == snapshot::kNone16) return trunk.context_name.empty();
+  const auto contexts = g.tls.items(g.tls.root().contexts);
+  return trunk.context_name == g.tls.text(contexts[next_hop.tls_context].name);
+}
+
+void TrunkSet::adopt(Trunk& trunk, const snapshot::NextHop& next_hop) {
+  trunk.realm = next_hop.realm;
+  trunk.tls_context = next_hop.tls_context;
+}
+
+void TrunkSet::use(const Generation& generation) {
+  generation_ = &generation;
+  const auto next_hops = generation.next_hops();
+  by_next_hop_.assign(next_hops.size(), nullptr);
+  for (const auto& trunk : trunks_) trunk->realm = trunk->tls_context = snapshot::kNone16;
+  if (trunks_.empty()) return;
+  for (uint32_t i = 0; i < next_hops.size(); ++i) {
+    by_next_hop_[i] = lookup(next_hops[i]);
+    if (by_next_hop_[i] != nullptr) adopt(*by_next_hop_[i], next_hops[i]);
+  }
+}
+
+Trunk* TrunkSet::lookup(const snapshot::NextHop& next_hop) const {
+  const auto [first, last] =
+      by_host_.equal_range(std::string(generation_->routing.text(next_hop.host)));
+  for (auto it = first; it != last; ++it) {
+    if (matches(*it->second, next_hop)) return it->second;
+  }
+  return nullptr;
+}
+
+Trunk& TrunkSet::find(uint32_t next_hop) {
+  Trunk*& known = by_next_hop_[next_hop];
+  if (known != nullptr) return *known;
+  const snapshot::NextHop& record = generation_->next_hops()[next_hop];
+  known = lookup(record);
+  if (known == nullptr) {
+    auto trunk = std::make_unique<Trunk>();
+    const Generation& g = *generation_;
+    trunk->host = g.routing.text(record.host);
+    const auto endpoints = g.routing.items(record.endpoints);
+    trunk->endpoints.assign(endpoints.begin(), endpoints.end());
+    trunk->realm_name = g.realm_name(record.realm);
+    if (record.tls_context != snapshot::kNone16) {
+      trunk->context_name = g.tls.text(g.tls.items(g.tls.root().contexts)[record.tls_context].name);
+    }
+    trunk->transport = record.transport;
+    known = trunk.get();
+    by_host_.emplace(trunk->host, known);
+    trunks_.push_back(std::move(trunk));
+  }
+  adopt(*known, record);
+  return *known;
+}
+
+void TrunkSet::drop_unused() {
+  const auto unused = [](const Trunk& t) { return !t.listed() && t.size() == 0; };
+  std::erase_if(by_host_, [&](const auto& entry) { return unused(*entry.second); });
+  std::erase_if(trunks_, [&](const auto& trunk) { return unused(*trunk); });
+}
+
+}  // namespace fedge::signal

@@ -1,0 +1,66 @@
+// The connections to next hops: one trunk per next hop, that is per host, addresses, realm,
+// transport and TLS context, with up to four connections. Trunks live over publishes; one that a
+// publish no longer has takes no new request and closes when nothing is awaited on it.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "dataplane/signal/connection.h"
+#include "dataplane/signal/generation.h"
+
+namespace fedge::signal {
+
+// Towards one federation partner (OutgoingTlsCountForFederatedPartners) and, alike, any next hop.
+inline constexpr size_t kMostConnections = 4;
+
+struct Trunk {
+  std::string host;
+  std::vector<Endpoint> endpoints;
+  std::string realm_name;
+  std::string context_name;  // empty over plain TCP
+  snapshot::Transport transport = snapshot::Transport::tls;
+  // Indices into the generation in use; kNone16 when it has this trunk no more.
+  uint16_t realm = snapshot::kNone16;
+  uint16_t tls_context = snapshot::kNone16;
+
+  std::array<Connection*, kMostConnections> connections{};
+  uint16_t preferred = 0;  // the endpoint that worked last
+  Instant down_until{};    // after a failure, no attempt before
+  bool reported_down = false;
+
+  bool listed() const { return realm != snapshot::kNone16; }
+  size_t size() const;
+  bool add(Connection& connection);
+  void remove(Connection& connection);
+  // The open connection with the least waiting, else one being made; null when there is none.
+  Connection* choose() const;
+};
+
+class TrunkSet {
+ public:
+  // After a publish: which trunks it still has.
+  void use(const Generation& generation);
+  // The trunk of a next hop of the generation in use, made at its first use.
+  Trunk& find(uint32_t next_hop);
+  std::span<const std::unique_ptr<Trunk>> all() const { return trunks_; }
+  // Trunks without connections that the generation in use has not.
+  void drop_unused();
+
+ private:
+  bool matches(const Trunk& trunk, const snapshot::NextHop& next_hop) const;
+  Trunk* lookup(const snapshot::NextHop& next_hop) const;
+  void adopt(Trunk& trunk, const snapshot::NextHop& next_hop);
+
+  const Generation* generation_ = nullptr;
+  std::vector<Trunk*> by_next_hop_;  // null until first used
+  std::vector<std::unique_ptr<Trunk>> trunks_;
+  std::unordered_multimap<std::string, Trunk*> by_host_;
+};
+
+}  // namespace fedge::signal

@@ -1,0 +1,335 @@
+#include "dataplane/signal/worker.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "firmware/base/log.h"
+
+namespace fedge::signal {
+
+namespace {
+
+constexpr size_t kReadOctets = 64 * 1024;
+// What all connections together may have waiting, in and out.
+constexpr size_t kOutputMemory = 128u << 20;
+constexpr size_t kPartialMemory = 64u << 20;
+constexpr uint32_t kMostTokens = 65536;
+// A peer that has taken nothing for so long takes nothing any more.
+constexpr Duration kWriteStall = 15s;
+// How long a congested connection may hold back those that feed it: long enough to smooth a
+// burst, too short for one dead peer to stand in everybody's way.
+constexpr Duration kHold = 200ms;
+constexpr size_t kLowWaterShare = 8;  // of queue_bytes, where the held back go on
+
+Instant later(Instant from, uint32_t ms) { return from + std::chrono::milliseconds(ms); }
+
+}  // namespace
+
+Worker::Worker(Loop& loop, Counters& counters, const snapshot::Signalling& limits,
+               const WorkerOptions& options)
+    : loop_(loop),
+      options_(options),
+      statistics_(counters),
+      reader_(limits.max_message, limits.max_connections, kPartialMemory),
+      output_(kOutputMemory),
+      tokens_(kMostTokens),
+      sources_(limits.max_connections),
+      announcer_(loop, table_),
+      listeners_(
+          loop,
+          [this](Fd socket, const Endpoint& remote, uint16_t listener) {
+            on_accept(std::move(socket), remote, listener);
+          },
+          options.use_devices),
+      proxy_({.transactions = limits.max_transactions, .max_message = limits.max_message},
+             loop.timers(), *this, counters, options.secret),
+      cipher_(kReadOctets) {}
+
+Worker::~Worker() {
+  for (uint32_t i = 0; i < table_.slots(); ++i) {
+    Connection& connection = table_.at(i);
+    if (connection.socket) loop_.unwatch(connection.socket.get(), connection);
+  }
+}
+
+Status Worker::use(std::unique_ptr<Generation> next) {
+  if (auto ok = listeners_.prepare(*next); !ok) return ok;
+  if (generation_ != nullptr) renumber(*next);
+  // The proxy lets go of the old sections in use(), so those die last.
+  proxy_.use(next->view(), loop_.now());
+  const std::unique_ptr<Generation> old = std::move(generation_);
+  generation_ = std::move(next);
+  ++epoch_;
+  listeners_.commit(*generation_);
+  trunks_.use(*generation_);
+  // A smaller limit counts for new connections; a larger one than at the start would outgrow the
+  // table of sources, which then refuses new sources.
+  announcer_.recheck_all([this](Connection& connection) { identify(connection); });
+  return {};
+}
+
+// Indices into the generation in use become indices into `next`.
+void Worker::renumber(const Generation& next) {
+  std::vector<uint16_t> realms;
+  for (uint16_t i = 0; i < generation_->realm_list().size(); ++i) {
+    realms.push_back(next.find_realm(generation_->realm_name(i)));
+  }
+  std::vector<uint16_t> listeners;
+  const auto fresh = next.listener_list();
+  for (const snapshot::Listener& listener : generation_->listener_list()) {
+    const auto it = std::ranges::find_if(fresh, [&](const snapshot::Listener& l) {
+      return l.endpoint == listener.endpoint && l.realm == realms[listener.realm];
+    });
+    listeners.push_back(it == fresh.end() ? snapshot::kNone16
+                                          : static_cast<uint16_t>(it - fresh.begin()));
+  }
+  for (uint32_t i = 0; i < table_.slots(); ++i) {
+    Connection& connection = table_.at(i);
+    if (connection.state == ConnectionState::unused) continue;
+    connection.peer = nullptr;
+    const uint16_t realm = realms[connection.realm];
+    if (realm == snapshot::kNone16) {
+      close(connection, CloseReason::realm_gone);
+      continue;
+    }
+    if (!connection.dialled()) sources_.remove(connection.realm, connection.remote.address);
+    connection.realm = realm;
+    if (!connection.dialled()) sources_.add(connection.realm, connection.remote.address);
+    if (connection.listener != snapshot::kNone16) {
+      connection.listener = listeners[connection.listener];
+    }
+  }
+}
+
+void Worker::flush_round() {
+  const Instant now = loop_.now();
+  unflushed_ = 0;
+  while (Connection* connection = output_.next_dirty()) write(*connection, now);
+}
+
+void Worker::finish_round() {
+  flush_round();
+  announcer_.sweep();
+  handshake_steps_ = 0;
+}
+
+void Worker::on_beat() {
+  const Instant now = loop_.now();
+  close_retired(now);
+  if (listeners_.paused()) evict_silent_handshakes(now);
+  statistics_.set(statistics_.open_accepted, accepted_);
+  statistics_.set(statistics_.open_dialled, table_.size() - accepted_);
+  statistics_.set(statistics_.in_handshake, handshakes_);
+  statistics_.set(statistics_.waiting_octets,
+                  uint64_t{output_.pool().in_use()} * output_.pool().capacity());
+  statistics_.set(statistics_.partial_messages, reader_.partials());
+}
+
+void Worker::begin_stop() {
+  stopping_ = true;
+  listeners_.close_all();
+  for (uint32_t i = 0; i < table_.slots(); ++i) {
+    Connection& connection = table_.at(i);
+    if (connection.socket) update_interest(connection);
+  }
+}
+
+bool Worker::drained() {
+  flush_round();
+  bool empty = true;
+  for (uint32_t i = 0; i < table_.slots(); ++i) {
+    Connection& connection = table_.at(i);
+    if (connection.state == ConnectionState::unused) continue;
+    if (connection.state == ConnectionState::open && Output::waiting(connection) > 0) {
+      empty = false;
+      continue;
+    }
+    close(connection, CloseReason::stopping);
+  }
+  return empty;
+}
+
+Instant Worker::next_deadline(const Connection& connection) const {
+  if (connection.state != ConnectionState::open) return connection.phase_ends;
+  const snapshot::Signalling& limits = generation_->limits();
+  Instant due = later(connection.last_activity, limits.idle_ms);
+  if (connection.partial_since != never) {
+    due = std::min(due, later(connection.partial_since, limits.partial_message_ms));
+  }
+  if (connection.blocked_since != never) {
+    due = std::min(due, connection.blocked_since + kWriteStall);
+  }
+  if (connection.holds != nullptr) due = std::min(due, connection.congested_since + kHold);
+  return due;
+}
+
+// The timer is only ever brought forward here; when it fires early it is set anew.
+void Worker::arm(Connection& connection) {
+  const Instant due = next_deadline(connection);
+  if (due == never) return;
+  if (connection.deadline.armed() && connection.deadline.due() <= due) return;
+  loop_.timers().set(connection.deadline, due);
+}
+
+void Worker::on_connection_due(Connection& connection, Instant now) {
+  if (connection.state != ConnectionState::open) {
+    if (now < connection.phase_ends) return arm(connection);
+    if (connection.dialled()) {
+      return on_attempt_failed(connection, sip::SendFailure::connect_timed_out,
+                               connection.state == ConnectionState::connecting
+                                   ? "no answer to the connection request"
+                                   : "the TLS handshake did not end in time",
+                               now);
+    }
+    return close(connection, CloseReason::handshake_timeout);
+  }
+  if (connection.holds != nullptr && now >= connection.congested_since + kHold) {
+    release_held(connection);
+  }
+  const snapshot::Signalling& limits = generation_->limits();
+  if (connection.partial_since != never &&
+      now >= later(connection.partial_since, limits.partial_message_ms)) {
+    return close(connection, CloseReason::partial_timeout);
+  }
+  if (connection.blocked_since != never && now >= connection.blocked_since + kWriteStall) {
+    return close(connection, CloseReason::write_stalled);
+  }
+  if (now >= later(connection.last_activity, limits.idle_ms)) {
+    return close(connection, CloseReason::idle);
+  }
+  arm(connection);
+}
+
+bool Worker::write(Connection& connection, Instant now) {
+  const Output::Drain drain = output_.flush(connection, now);
+  if (drain == Output::Drain::failed) {
+    if (connection.dialled() && connection.state != ConnectionState::open) {
+      on_attempt_failed(connection, sip::SendFailure::closed, "the connection broke", now);
+    } else {
+      close(connection, CloseReason::reset);
+    }
+    return false;
+  }
+  if (connection.congested_since != never &&
+      Output::waiting(connection) <= generation_->limits().queue_bytes / kLowWaterShare) {
+    connection.congested_since = never;
+    release_held(connection);
+  }
+  update_interest(connection);
+  if (drain == Output::Drain::blocked) arm(connection);
+  return true;
+}
+
+void Worker::update_interest(Connection& connection) {
+  uint32_t wanted = 0;
+  if (connection.state == ConnectionState::connecting) {
+    wanted = EPOLLOUT;
+  } else {
+    if (connection.held_by == nullptr && !stopping_) wanted |= EPOLLIN;
+    if (connection.blocked_since != never) wanted |= EPOLLOUT;
+  }
+  if (wanted == connection.interest) return;
+  connection.interest = wanted;
+  loop_.change(connection.socket.get(), wanted, connection);
+}
+
+void Worker::close(Connection& connection, CloseReason why) {
+  statistics_.on_closed(why);
+  if (congested_ == &connection) congested_ = nullptr;
+  stop_holding(connection);
+  release_held(connection);
+  const bool polite = why == CloseReason::idle || why == CloseReason::retired ||
+                      why == CloseReason::stopping || why == CloseReason::malformed;
+  if (polite && connection.state == ConnectionState::open && connection.tls != nullptr) {
+    connection.tls->close_notify(output_);
+    (void)output_.send_sunk(connection, loop_.now());
+  }
+  reader_.release(connection);
+  output_.release(connection);
+  tokens_.clear(connection);
+  if (connection.socket) loop_.unwatch(connection.socket.get(), connection);
+  if (connection.dialled()) {
+    connection.trunk->remove(connection);
+  } else {
+    --accepted_;
+    sources_.remove(connection.realm, connection.remote.address);
+    if (connection.state == ConnectionState::handshaking) count_handshake(-1);
+  }
+  announcer_.on_closed(connection);
+  const sip::ConnectionId id = connection.id;
+  table_.remove(connection);
+  proxy_.on_connection_closed(id, loop_.now());
+}
+
+// --- sending -----------------------------------------------------------------------------------
+
+bool Worker::accept_bytes(Connection& connection, std::string_view bytes) {
+  const uint32_t most = generation_->limits().queue_bytes;
+  if (Output::waiting(connection) + bytes.size() > most ||
+      !output_.append(connection, as_bytes(bytes))) {
+    statistics_.add(statistics_.queue_full);
+    return false;
+  }
+  if (connection.dialled() && Output::waiting(connection) > most / 2) congested_ = &connection;
+  return true;
+}
+
+sip::SendOutcome Worker::send(sip::ConnectionId id, std::string_view bytes) {
+  Connection* connection = table_.find(id);
+  if (connection == nullptr || connection->state != ConnectionState::open) {
+    return sip::SendOutcome::gone;
+  }
+  return accept_bytes(*connection, bytes) ? sip::SendOutcome::sent : sip::SendOutcome::full;
+}
+
+sip::SendResult Worker::send_to_next_hop(uint32_t next_hop, std::string_view bytes,
+                                         sip::SendToken token) {
+  Trunk& trunk = trunks_.find(next_hop);
+  Connection* connection = trunk.choose();
+  if (connection == nullptr) connection = dial(trunk, loop_.now());
+  if (connection == nullptr) return {sip::SendOutcome::gone, 0};
+  const bool open = connection->state == ConnectionState::open;
+  if (!open && token != 0 && tokens_.full()) return {sip::SendOutcome::full, 0};
+  if (!accept_bytes(*connection, bytes)) return {sip::SendOutcome::full, 0};
+  if (!open && token != 0) tokens_.add(*connection, token);
+  const sip::ConnectionId id = connection->id;
+  // One connection is not enough: the next messages find another.
+  if (open && congested_ == connection && trunk.size() < kMostConnections) {
+    (void)dial(trunk, loop_.now());
+  }
+  return {open ? sip::SendOutcome::sent : sip::SendOutcome::queued, id};
+}
+
+// --- back-pressure -----------------------------------------------------------------------------
+
+void Worker::hold_back(Connection& feeder, Connection& congested, Instant now) {
+  if (feeder.held_by != nullptr || &feeder == &congested) return;
+  if (congested.congested_since == never) congested.congested_since = now;
+  if (now >= congested.congested_since + kHold) return;
+  statistics_.add(statistics_.held_back);
+  feeder.held_by = &congested;
+  feeder.held_next = congested.holds;
+  congested.holds = &feeder;
+  update_interest(feeder);
+  arm(congested);
+}
+
+void Worker::release_held(Connection& congested) {
+  while (congested.holds != nullptr) {
+    Connection& feeder = *congested.holds;
+    congested.holds = feeder.held_next;
+    feeder.held_next = nullptr;
+    feeder.held_by = nullptr;
+    update_interest(feeder);
+  }
+}
+
+void Worker::stop_holding(Connection& feeder) {
+  if (feeder.held_by == nullptr) return;
+  Connection** link = &feeder.held_by->holds;
+  while (*link != &feeder) link = &(*link)->held_next;
+  *link = feeder.held_next;
+  feeder.held_by = feeder.held_next = nullptr;
+}
+
+}  // namespace fedge::signal
