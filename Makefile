@@ -27,8 +27,16 @@ MAIN_fedge-agent    := mgmt/agent
 
 # Third parties come in by -isystem: their warnings are not ours.
 DPDK_FLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libdpdk 2>/dev/null))
-DPDK_LIBS  := -Wl,--as-needed -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_ring \
-  -lrte_eal -lrte_kvargs -lrte_net -lrte_bus_vdev -lrte_bus_pci -Wl,--no-as-needed
+# Linked statically: DPDK would load every driver there is otherwise, which takes its time at
+# each start. Whole archives are those that register themselves; ports are kernel interfaces
+# (AF_XDP, AF_PACKET) or PCI devices.
+DPDK_DRIVERS := net_af_xdp net_af_packet net_virtio net_e1000 net_ixgbe bus_vdev bus_pci \
+  mempool_ring
+DPDK_PARTS := ethdev mbuf mempool ring eal kvargs net telemetry meter pci hash rcu security \
+  cryptodev
+DPDK_LIBS  := -Wl,--whole-archive $(DPDK_DRIVERS:%=-l:librte_%.a) -Wl,--no-whole-archive \
+  -Wl,--start-group $(DPDK_PARTS:%=-l:librte_%.a) -Wl,--end-group \
+  -lxdp -lbpf -lelf -lz -lnuma -lbsd -ldl -lm
 LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -lcjson -lsqlite3 -lmnl -lseccomp -lcap \
   -lxxhash -lspdlog -lfmt -lpthread
 

@@ -77,6 +77,9 @@ class Tables {
                                                      std::span<const BoxPort> ports,
                                                      std::span<const UdpServer> udp_servers = {});
 
+  // Without a realm: everything is dropped. What a box runs before its first snapshot.
+  static std::unique_ptr<const Tables> none() { return std::unique_ptr<const Tables>(new Tables); }
+
   std::span<const RealmEntry> realms() const { return realms_; }
 
   // kNoRealm when there is none.

@@ -49,7 +49,8 @@ size_t realm_slot(uint16_t realm, Transport transport, bool is_v6) {
 }  // namespace
 
 Identity::Identity(const SnapshotView& snapshot)
-    : fqdn_(snapshot.appliance->text(snapshot.appliance->root().fqdn)) {
+    : fqdn_(snapshot.appliance->text(snapshot.appliance->root().fqdn)),
+      nowhere_(make_side(fqdn_, Transport::tls)) {
   add_listeners(snapshot);
   add_realms(snapshot);
   std::sort(names_.begin(), names_.end());
@@ -106,9 +107,8 @@ const Side& Identity::side_of(const Arrival& arrival) const {
 }
 
 const Side& Identity::side_of(uint16_t realm, Transport transport, bool is_v6) const {
-  static const Side nowhere = make_side("invalid", Transport::tls);
   const size_t slot = realm_slot(realm, transport, is_v6);
-  return slot < realms_.size() ? realms_[slot] : nowhere;
+  return slot < realms_.size() ? realms_[slot] : nowhere_;
 }
 
 bool Identity::is_ours(std::string_view host, uint16_t port) const {

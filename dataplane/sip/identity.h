@@ -42,6 +42,7 @@ class Identity {
   void add_names(const IpAddress& address, const IpAddress& seen, uint16_t port);
 
   std::string fqdn_;
+  Side nowhere_;  // stands in for a realm that is none
   std::vector<Side> listeners_;
   std::vector<Side> realms_;  // four each: TCP and TLS over IPv4, then over IPv6
   std::vector<Name> names_;

@@ -189,12 +189,12 @@ def test_B4_the_wire_is_silent(box):
     assert "inet" not in run(*wire, "ip", "addr", "show")
     assert "PROMISC" in run(*wire, "ip", "link", "show", box.ports[0])
     device = box.ports[0] + "x"
-    run("ip", "addr", "add", "192.0.2.1/24", "dev", device)
+    run("ip", "addr", "add", "10.99.77.1/24", "dev", device)
     run(*wire, "ip", "link", "set", "lo", "up")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.sendto(b"x", ("192.0.2.2", 9))
+        sender.sendto(b"x", ("10.99.77.2", 9))
         # The kernel asks three times, a second apart, and gives up.
-        wait_until(lambda: "FAILED" in run("ip", "neigh", "show", "192.0.2.2", "dev", device), 6,
+        wait_until(lambda: "FAILED" in run("ip", "neigh", "show", "10.99.77.2", "dev", device), 6,
                    "nobody answers")
 
 

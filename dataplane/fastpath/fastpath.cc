@@ -1,0 +1,269 @@
+#include "dataplane/fastpath/fastpath.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "firmware/base/log.h"
+
+namespace fedge::fastpath {
+
+namespace {
+
+using link::MessageKind;
+
+uint64_t random_seed() {
+  uint64_t seed = 0;
+  (void)!::getrandom(&seed, sizeof seed, 0);
+  return seed;
+}
+
+std::vector<admission::BoxPort> describe(const std::vector<Port>& ports) {
+  std::vector<admission::BoxPort> out;
+  for (const Port& port : ports) out.push_back({port.name, port.mac});
+  return out;
+}
+
+std::vector<std::string> names_of(const admission::Tables& tables) {
+  std::vector<std::string> out;
+  for (const auto& realm : tables.realms()) out.push_back(realm.name);
+  return out;
+}
+
+// The section of a kind among what the offer brought.
+template <class Root>
+Result<snapshot::Section<Root>> open_section(const link::SnapshotOffer& offer, std::span<Fd> fds) {
+  for (size_t i = 0; i < offer.sections.size(); ++i) {
+    if (offer.sections[i].kind == Root::kKind) return snapshot::Section<Root>::open(fds[i].get());
+  }
+  return fail("snapshot",
+              "section " + std::to_string(static_cast<unsigned>(Root::kKind)) + " is missing");
+}
+
+}  // namespace
+
+void Ready::watch(int fd) {
+  if (fd_ >= 0) loop_.unwatch(fd_, *this);
+  fd_ = fd;
+  if (fd_ < 0) return;
+  if (auto done = loop_.watch(fd_, EPOLLIN, *this); !done) {
+    log::error("fastpath", "{}", done.error().text());
+  }
+}
+
+Fastpath::Fastpath(Loop& loop, std::vector<Port> ports, rte_mempool* pool, Fd init,
+                   std::function<void()> stop)
+    : loop_(loop),
+      ports_(std::move(ports)),
+      box_ports_(describe(ports_)),
+      stop_(std::move(stop)),
+      init_(loop, link::Process::fastpath, link::Process::init, std::move(init)),
+      seed_(random_seed()),
+      peers_(seed_),
+      mirror_(seed_),
+      tables_(admission::Tables::none()),
+      counters_(std::make_shared<Counters>()),
+      worker_(ports_, pool, peers_),
+      adopted_ready_(loop, [this] { on_adopted(); }),
+      monitor_ready_(loop, [this] { follow_kernel(); }),
+      second_([this](Instant) { on_second(); }) {}
+
+Fastpath::~Fastpath() {
+  worker_.stop();
+  for (const Port& port : ports_) close_port(port);
+}
+
+Status Fastpath::start() {
+  submit(false);
+  return worker_.start(plans_.back().get());
+}
+
+void Fastpath::serve() {
+  init_.start([this](link::Received message) { on_init_message(message); },
+              [this](const std::string& reason) {
+                log::warning("fastpath", "init is gone ({}): nothing to forward for", reason);
+                stop_();
+              });
+  adopted_ready_.watch(worker_.adopted_fd());
+  set_second_alarm();
+  (void)init_.send(link::Ready{});
+}
+
+void Fastpath::on_init_message(link::Received message) {
+  switch (message.kind) {
+    case MessageKind::counters:
+      return on_counters(message);
+    case MessageKind::link_opened:
+      return on_link_opened(message);
+    case MessageKind::snapshot_offer:
+      return on_offer(message);
+    case MessageKind::tap_queue:
+      return on_tap(message);
+    case MessageKind::netlink_socket:
+      return on_netlink(message);
+    case MessageKind::stop:
+      return stop_();
+    default:
+      return;
+  }
+}
+
+void Fastpath::on_counters(link::Received& message) {
+  if (message.fds.size() != 1) return;
+  auto page = Mapping::read_write(message.fds[0].get());
+  if (!page) return log::error("fastpath", "counters: {}", page.error().text());
+  counters_ = std::make_shared<Counters>(std::move(*page));
+  submit(false);
+}
+
+void Fastpath::on_link_opened(link::Received& message) {
+  const auto opened = link::decode<link::LinkOpened>(message.payload);
+  if (!opened || opened->peer != link::Process::signal || message.fds.size() != 1) return;
+  // A new signal connects anew; what the former one said is void.
+  peers_.clear();
+  signal_ = std::make_unique<link::Channel>(loop_, link::Process::fastpath, link::Process::signal,
+                                            std::move(message.fds[0]));
+  signal_->start([this](link::Received m) { on_signal_message(m); },
+                 [this](const std::string&) { peers_.clear(); });
+}
+
+void Fastpath::on_signal_message(link::Received message) {
+  if (message.kind == MessageKind::peer_connected) {
+    const auto peer = link::decode<link::PeerConnected>(message.payload);
+    if (peer && !peers_.connect(peer->realm, peer->remote, peer->trusted)) ++peers_not_kept_;
+  } else if (message.kind == MessageKind::peer_gone) {
+    const auto peer = link::decode<link::PeerGone>(message.payload);
+    if (peer) peers_.disconnect(peer->realm, peer->remote);
+  }
+}
+
+Result<std::shared_ptr<const admission::Tables>> Fastpath::compile(const link::SnapshotOffer& offer,
+                                                                   std::span<Fd> fds) const {
+  if (fds.size() != offer.sections.size()) {
+    return fail("snapshot", "an offer with the wrong number of sections");
+  }
+  auto realms = open_section<snapshot::Realms>(offer, fds);
+  if (!realms) return std::unexpected(realms.error());
+  auto listeners = open_section<snapshot::Listeners>(offer, fds);
+  if (!listeners) return std::unexpected(listeners.error());
+  auto routing = open_section<snapshot::Routing>(offer, fds);
+  if (!routing) return std::unexpected(routing.error());
+  auto tables = admission::Tables::build({*realms, *listeners, *routing}, box_ports_);
+  if (!tables) return std::unexpected(tables.error());
+  if ((*tables)->realms().size() > Worker::kMostRealms) {
+    return fail("realms", "more than " + std::to_string(Worker::kMostRealms));
+  }
+  for (const auto& realm : (*tables)->realms()) {
+    if (realm.mtu <= kMostMtu) continue;
+    return fail("realm " + realm.name, "its MTU is " + std::to_string(realm.mtu),
+                "the ports carry at most " + std::to_string(kMostMtu));
+  }
+  return std::shared_ptr<const admission::Tables>(std::move(*tables));
+}
+
+void Fastpath::on_offer(link::Received& message) {
+  const auto offer = link::decode<link::SnapshotOffer>(message.payload);
+  if (!offer) return log::error("fastpath", "an offer that cannot be read");
+  auto tables = compile(*offer, message.fds);
+  if (!tables) {
+    const std::string reason = tables.error().text();
+    log::error("fastpath", "generation {} refused: {}", offer->generation, reason);
+    (void)init_.send(link::SnapshotRunning{offer->generation, offer->revision, false, reason});
+    return;
+  }
+  generation_ = offer->generation;
+  revision_ = offer->revision;
+  adopt_tables(std::move(*tables));
+  submit(true);
+}
+
+void Fastpath::adopt_tables(std::shared_ptr<const admission::Tables> tables) {
+  const auto before = names_of(*tables_);
+  auto after = names_of(*tables);
+  tables_ = std::move(tables);
+  if (before == after) return;
+  // A realm that went takes its tap with it; one that is still to come may have sent its own.
+  std::erase_if(taps_, [&](const auto& tap) {
+    return std::ranges::find(before, tap.first) != before.end() &&
+           std::ranges::find(after, tap.first) == after.end();
+  });
+  // Announcements and the mirror speak of realms by their place in the snapshot.
+  peers_.clear();
+  mirror_.set_realms(std::move(after));
+  if (!monitor_) return;
+  if (auto started = monitor_->start(mirror_); !started) {
+    log::error("fastpath", "neighbours and routes: {}", started.error().text());
+  }
+}
+
+void Fastpath::on_tap(link::Received& message) {
+  const auto tap = link::decode<link::TapQueue>(message.payload);
+  // One worker, one queue.
+  if (!tap || tap->queue != 0 || message.fds.size() != 1) return;
+  taps_[tap->realm] = std::make_shared<const Fd>(std::move(message.fds[0]));
+  submit(false);
+}
+
+void Fastpath::on_netlink(link::Received& message) {
+  if (message.fds.size() != 1) return;
+  monitor_ready_.watch(-1);
+  monitor_ = std::make_unique<netlink::Monitor>(std::move(message.fds[0]));
+  monitor_ready_.watch(monitor_->fd());
+  if (auto started = monitor_->start(mirror_); !started) {
+    log::error("fastpath", "neighbours and routes: {}", started.error().text());
+  }
+}
+
+void Fastpath::follow_kernel() {
+  if (auto read = monitor_->read(mirror_); !read) {
+    log::error("fastpath", "neighbours and routes are not mirrored any more: {}",
+               read.error().text());
+    monitor_ready_.watch(-1);
+  }
+}
+
+void Fastpath::submit(bool answers) {
+  auto plan = std::make_unique<Plan>();
+  plan->sequence = plans_.empty() ? 1 : plans_.back()->sequence + 1;
+  plan->generation = generation_;
+  plan->revision = revision_;
+  plan->answers = answers;
+  plan->tables = tables_;
+  plan->counters = counters_;
+  complete_plan(*plan, box_ports_, taps_);
+  plans_.push_back(std::move(plan));
+  worker_.offer(plans_.back().get());
+}
+
+void Fastpath::on_adopted() {
+  uint64_t ignored;
+  (void)!::read(worker_.adopted_fd(), &ignored, sizeof ignored);
+  const uint64_t adopted = worker_.adopted();
+  for (const auto& plan : plans_) {
+    if (plan->sequence > adopted || !plan->answers) continue;
+    plan->answers = false;
+    log::info("fastpath", "runs generation {}, revision {}", plan->generation, plan->revision);
+    (void)init_.send(link::SnapshotRunning{plan->generation, plan->revision, true, {}});
+  }
+  std::erase_if(plans_, [&](const auto& plan) { return plan->sequence < adopted; });
+}
+
+void Fastpath::on_second() {
+  publish_counts();
+  set_second_alarm();
+}
+
+void Fastpath::set_second_alarm() { loop_.timers().set(second_, loop_.now() + 1s); }
+
+void Fastpath::publish_counts() {
+  const Meters& meters = plans_.back()->meters;
+  counters_->set(meters.peers, peers_.size());
+  counters_->set(meters.peers_not_kept, peers_not_kept_);
+  for (uint16_t realm = 0; realm < meters.realms.size(); ++realm) {
+    counters_->set(meters.realms[realm].neighbours, mirror_.neighbours(realm));
+    counters_->set(meters.realms[realm].routes, mirror_.routes(realm).size());
+  }
+}
+
+}  // namespace fedge::fastpath

@@ -1,0 +1,95 @@
+// The control side of the fast path: takes what init and signal send, compiles plans and hands
+// them to the worker. Runs on the main thread; the worker never waits for it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dataplane/fastpath/mirror.h"
+#include "dataplane/fastpath/plan.h"
+#include "dataplane/fastpath/ports.h"
+#include "dataplane/fastpath/worker.h"
+#include "firmware/base/loop.h"
+#include "firmware/link/channel.h"
+#include "firmware/netlink/monitor.h"
+
+namespace fedge::fastpath {
+
+// A descriptor whose readiness is a function call.
+class Ready final : public Watcher {
+ public:
+  Ready(Loop& loop, std::function<void()> callback) : loop_(loop), callback_(std::move(callback)) {}
+  ~Ready() override { watch(-1); }
+  // -1: nothing any more.
+  void watch(int fd);
+
+ private:
+  void on_ready(uint32_t) override { callback_(); }
+  Loop& loop_;
+  std::function<void()> callback_;
+  int fd_ = -1;
+};
+
+class Fastpath {
+ public:
+  // `init`: the link to init. `stop` is called once when there is nothing left to do.
+  Fastpath(Loop& loop, std::vector<Port> ports, rte_mempool* pool, Fd init,
+           std::function<void()> stop);
+  ~Fastpath();
+
+  // Starts the worker, without a realm yet.
+  Status start();
+  // The sandbox is entered: reads the links from now on and says so to init.
+  void serve();
+
+ private:
+  void on_init_message(link::Received message);
+  void on_signal_message(link::Received message);
+  void on_counters(link::Received& message);
+  void on_link_opened(link::Received& message);
+  void on_offer(link::Received& message);
+  void on_tap(link::Received& message);
+  void on_netlink(link::Received& message);
+  void on_adopted();
+  void on_second();
+
+  Result<std::shared_ptr<const admission::Tables>> compile(const link::SnapshotOffer& offer,
+                                                           std::span<Fd> fds) const;
+  void adopt_tables(std::shared_ptr<const admission::Tables> tables);
+  // Makes a plan of what is there now and gives it to the worker.
+  void submit(bool answers);
+  void follow_kernel();
+  void publish_counts();
+  void set_second_alarm();
+
+  Loop& loop_;
+  std::vector<Port> ports_;
+  std::vector<admission::BoxPort> box_ports_;
+  std::function<void()> stop_;
+  link::Channel init_;
+  std::unique_ptr<link::Channel> signal_;
+
+  uint64_t seed_;
+  admission::Peers peers_;
+  Mirror mirror_;
+  std::unique_ptr<netlink::Monitor> monitor_;
+
+  std::shared_ptr<const admission::Tables> tables_;
+  std::shared_ptr<Counters> counters_;
+  TapSet taps_;
+  uint64_t generation_ = 0;
+  uint64_t revision_ = 0;
+  uint64_t peers_not_kept_ = 0;
+  // The last is the newest; those before it wait for the worker to leave them.
+  std::vector<std::unique_ptr<Plan>> plans_;
+
+  Worker worker_;
+  Ready adopted_ready_;
+  Ready monitor_ready_;
+  Alarm second_;
+};
+
+}  // namespace fedge::fastpath

@@ -1,0 +1,103 @@
+#include "dataplane/fastpath/mirror.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace fedge::fastpath {
+
+namespace {
+
+std::array<uint64_t, 3> key_of(uint16_t realm, const IpAddress& address) {
+  return admission::table_key(realm, {address, 0});
+}
+
+uint64_t pack(const ip::Mac& mac) {
+  uint64_t out = 0;
+  std::memcpy(&out, mac.data(), mac.size());
+  return out;
+}
+
+}  // namespace
+
+void Mirror::set_realms(std::vector<std::string> names) {
+  neighbours_.erase_if([](const auto&, const auto&) { return true; });
+  links_.clear();
+  counts_.assign(names.size(), 0);
+  routes_.assign(names.size(), {});
+  names_ = std::move(names);
+}
+
+std::optional<ip::Mac> Mirror::find_neighbour(uint16_t realm, const IpAddress& address) const {
+  const auto found = neighbours_.find(key_of(realm, address));
+  if (!found) return std::nullopt;
+  ip::Mac mac;
+  std::memcpy(mac.data(), &(*found)[0], mac.size());
+  return mac;
+}
+
+std::optional<uint16_t> Mirror::realm_of(uint32_t link) const {
+  const auto found = links_.find(link);
+  if (found == links_.end()) return std::nullopt;
+  return found->second;
+}
+
+// What is there keeps being used while it is told anew.
+void Mirror::on_resync() {
+  ++round_;
+  for (auto& routes : routes_) routes.clear();
+}
+
+void Mirror::on_link(const netlink::LinkEvent& event) {
+  if (event.gone) {
+    const auto realm = realm_of(event.link.index);
+    if (!realm) return;
+    links_.erase(event.link.index);
+    neighbours_.erase_if(
+        [&](const auto& key, const auto&) { return admission::realm_of_key(key) == *realm; });
+    counts_[*realm] = 0;
+    routes_[*realm].clear();
+    return;
+  }
+  const auto name = std::ranges::find(names_, event.link.name);
+  if (name == names_.end()) return;
+  links_[event.link.index] = static_cast<uint16_t>(name - names_.begin());
+}
+
+void Mirror::erase(const std::array<uint64_t, 3>& key, uint16_t realm) {
+  if (neighbours_.erase(key)) --counts_[realm];
+}
+
+void Mirror::on_neighbour(const netlink::NeighbourEvent& event) {
+  const auto realm = realm_of(event.neighbour.link);
+  if (!realm) return;
+  const auto key = key_of(*realm, event.neighbour.address);
+  if (event.gone || !event.neighbour.usable() || !event.neighbour.mac) return erase(key, *realm);
+  const bool known = neighbours_.find(key).has_value();
+  const uint64_t round = uint64_t{round_} << kRoundShift;
+  if (!neighbours_.put(key, {pack(*event.neighbour.mac) | round})) {
+    ++not_kept_;
+  } else if (!known) {
+    ++counts_[*realm];
+  }
+}
+
+void Mirror::on_route(const netlink::RouteEvent& event) {
+  const auto realm = realm_of(event.route.link);
+  if (!realm) return;
+  auto& routes = routes_[*realm];
+  std::erase_if(routes, [&](const netlink::Route& r) {
+    return r.to == event.route.to && r.metric == event.route.metric;
+  });
+  if (!event.gone) routes.push_back(event.route);
+}
+
+void Mirror::on_synced() {
+  const uint16_t round = round_;
+  neighbours_.erase_if([&](const auto& key, const auto& value) {
+    const bool stale = value[0] >> kRoundShift != round;
+    if (stale) --counts_[admission::realm_of_key(key)];
+    return stale;
+  });
+}
+
+}  // namespace fedge::fastpath

@@ -1,0 +1,56 @@
+// What the kernel knows of the realms' neighbours and routes, mirrored from rtnetlink inside the
+// punt namespace, so that the fast path sends where the kernel would. The control thread writes;
+// workers look neighbours up without locks. Nothing forwards by it yet: media is its user.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/admission/peers.h"
+#include "firmware/netlink/monitor.h"
+#include "firmware/wire/ip/packet.h"
+
+namespace fedge::fastpath {
+
+class Mirror final : public netlink::MonitorHandler {
+ public:
+  explicit Mirror(uint64_t seed) : neighbours_(kMostNeighbours, seed) {}
+
+  // The realms of the snapshot; taps are named like them. Forgets all: start the monitor over.
+  void set_realms(std::vector<std::string> names);
+
+  // Any thread: the MAC address of a neighbour in a realm, if the kernel would use it.
+  std::optional<ip::Mac> find_neighbour(uint16_t realm, const IpAddress& address) const;
+
+  // Control thread.
+  size_t neighbours(uint16_t realm) const { return counts_.at(realm); }
+  const std::vector<netlink::Route>& routes(uint16_t realm) const { return routes_.at(realm); }
+  // Entries for which there was no room.
+  uint64_t not_kept() const { return not_kept_; }
+
+  void on_resync() override;
+  void on_link(const netlink::LinkEvent& event) override;
+  void on_neighbour(const netlink::NeighbourEvent& event) override;
+  void on_route(const netlink::RouteEvent& event) override;
+  void on_synced() override;
+
+ private:
+  static constexpr size_t kMostNeighbours = 8'000;
+  // A MAC, and above it the round of synchronisation that confirmed it.
+  static constexpr unsigned kRoundShift = 48;
+
+  std::optional<uint16_t> realm_of(uint32_t link) const;
+  void erase(const std::array<uint64_t, 3>& key, uint16_t realm);
+
+  admission::SharedTable<3, 1> neighbours_;
+  std::vector<std::string> names_;
+  std::map<uint32_t, uint16_t> links_;  // kernel's index to realm
+  std::vector<size_t> counts_;
+  std::vector<std::vector<netlink::Route>> routes_;
+  uint16_t round_ = 0;
+  uint64_t not_kept_ = 0;
+};
+
+}  // namespace fedge::fastpath

@@ -1,0 +1,43 @@
+// Everything a worker needs to know, immutable: the tables of one snapshot, the taps and the
+// counters. The control thread builds a new plan aside and swaps one pointer.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dataplane/admission/tables.h"
+#include "dataplane/fastpath/meters.h"
+#include "firmware/base/fd.h"
+
+namespace fedge::fastpath {
+
+// Taps by realm name; a plan shares the descriptors, so none closes under a worker.
+using TapSet = std::map<std::string, std::shared_ptr<const Fd>>;
+
+struct RealmPath {
+  int tap = -1;  // -1: not here
+  uint16_t port = 0;
+  uint16_t vlan = 0;
+  uint16_t most_frame = 0;  // octets of an untagged frame within the realm's MTU
+  std::shared_ptr<const Fd> tap_owner;
+};
+
+struct Plan {
+  uint64_t sequence = 0;  // counts up with every plan
+  uint64_t generation = 0;
+  uint64_t revision = 0;
+  bool answers = false;  // init waits to hear that this plan's snapshot runs
+  std::shared_ptr<const admission::Tables> tables;
+  std::shared_ptr<Counters> counters;
+  Meters meters;
+  std::vector<RealmPath> realms;       // as in tables
+  std::vector<uint16_t> realm_of_tap;  // by descriptor; kNoRealm for others
+};
+
+// `tables`, `counters`, `sequence` and the numbers are set by the caller before.
+void complete_plan(Plan& plan, std::span<const admission::BoxPort> ports, const TapSet& taps);
+
+}  // namespace fedge::fastpath

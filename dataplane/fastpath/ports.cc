@@ -1,0 +1,159 @@
+#include "dataplane/fastpath/ports.h"
+
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <rte_bus_vdev.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "firmware/base/log.h"
+
+namespace fedge::fastpath {
+
+namespace {
+
+constexpr uint16_t kRing = 1024;
+// AF_XDP keeps up to 4096 buffers in its fill ring, and its rings beside.
+constexpr unsigned kFramesOfPort = 4096 + 2 * kRing;
+constexpr unsigned kFramesInHand = 1024;
+constexpr unsigned kCache = 256;
+// The kernel keeps 256 octets of a buffer for XDP programs.
+constexpr uint16_t kRoom = RTE_PKTMBUF_HEADROOM + kMostFrame + 256;
+
+unsigned pool_frames(size_t ports) {
+  return static_cast<unsigned>(ports) * kFramesOfPort + kFramesInHand;
+}
+
+// Sockets that hand out frames, among all descriptors of this process.
+std::set<int> list_frame_sockets() {
+  std::set<int> out;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", ignored)) {
+    const int fd = std::atoi(entry.path().filename().c_str());
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    if (::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) continue;
+    if (domain == AF_XDP || domain == AF_PACKET) out.insert(fd);
+  }
+  return out;
+}
+
+void remove_leftover_program(const std::string& interface) {
+  const unsigned index = ::if_nametoindex(interface.c_str());
+  if (index == 0) return;
+  uint32_t program = 0;
+  if (::bpf_xdp_query_id(static_cast<int>(index), 0, &program) != 0 || program == 0) return;
+  for (const uint32_t mode : {XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE}) {
+    (void)::bpf_xdp_detach(static_cast<int>(index), mode, nullptr);
+  }
+  log::info("fastpath", "{}: removed the XDP program of a former run", interface);
+}
+
+Status start_device(uint16_t id, const std::string& name, rte_mempool* pool) {
+  rte_eth_conf configuration{};
+  int failed = rte_eth_dev_configure(id, 1, 1, &configuration);
+  if (failed == 0) {
+    failed = rte_eth_rx_queue_setup(id, 0, kRing, rte_eth_dev_socket_id(id), nullptr, pool);
+  }
+  if (failed == 0) {
+    failed = rte_eth_tx_queue_setup(id, 0, kRing, rte_eth_dev_socket_id(id), nullptr);
+  }
+  if (failed == 0) failed = rte_eth_dev_start(id);
+  if (failed == 0) return {};
+  return fail("port " + name, std::string("cannot start: ") + rte_strerror(-failed));
+}
+
+// The device is there already (PCI), or is made by now.
+Result<Port> start_port(const PortSpec& spec, const std::string& device, const std::string& driver,
+                        rte_mempool* pool) {
+  Port port{spec.name, spec.interface, driver, 0, {}, {}};
+  if (rte_eth_dev_get_port_by_name(device.c_str(), &port.id) != 0) {
+    return fail("port " + spec.name, "DPDK has no driver for " + spec.interface);
+  }
+  if (auto started = start_device(port.id, spec.name, pool); !started) {
+    rte_eth_dev_close(port.id);
+    return std::unexpected(started.error());
+  }
+  rte_ether_addr mac{};
+  if (rte_eth_macaddr_get(port.id, &mac) != 0) {
+    return fail("port " + spec.name, "has no MAC address");
+  }
+  std::copy(std::begin(mac.addr_bytes), std::end(mac.addr_bytes), port.mac.begin());
+  return port;
+}
+
+Result<Port> start_vdev(const PortSpec& spec, const std::string& driver,
+                        const std::string& arguments, rte_mempool* pool) {
+  const std::string device = driver + "_" + spec.name;
+  const auto before = list_frame_sockets();
+  if (const int failed = rte_eal_hotplug_add("vdev", device.c_str(), arguments.c_str());
+      failed != 0) {
+    return fail("port " + spec.name,
+                driver + " on " + spec.interface + ": " + rte_strerror(-failed));
+  }
+  auto port = start_port(spec, device, driver, pool);
+  if (!port) {
+    (void)rte_eal_hotplug_remove("vdev", device.c_str());
+    return port;
+  }
+  const auto after = list_frame_sockets();
+  std::ranges::set_difference(after, before, std::back_inserter(port->wake_fds));
+  return port;
+}
+
+}  // namespace
+
+bool PortSpec::is_pci() const {
+  // domain:bus:device.function
+  return std::ranges::count(interface, ':') == 2 && std::ranges::count(interface, '.') == 1;
+}
+
+unsigned pool_megabytes(size_t ports) {
+  constexpr unsigned kPerFrame = kRoom + sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE;
+  constexpr unsigned kOthers = 24u << 20;  // rings, devices, EAL
+  return (pool_frames(ports) * kPerFrame + kOthers) >> 20;
+}
+
+Result<rte_mempool*> make_frame_pool(size_t ports) {
+  rte_mempool* const pool = rte_pktmbuf_pool_create("frames", pool_frames(ports), kCache, 0, kRoom,
+                                                    static_cast<int>(rte_socket_id()));
+  if (pool != nullptr) return pool;
+  return fail("fastpath", std::string("no memory for frames: ") + rte_strerror(rte_errno));
+}
+
+Result<Port> open_port(const PortSpec& spec, rte_mempool* pool) {
+  if (spec.is_pci()) return start_port(spec, spec.interface, "PCI", pool);
+  if (::if_nametoindex(spec.interface.c_str()) == 0) {
+    return fail("port " + spec.name, "there is no interface " + spec.interface,
+                "the board's description names the ports");
+  }
+  remove_leftover_program(spec.interface);
+  // Busy polling by the kernel would spend the core when nothing comes.
+  auto port = start_vdev(spec, "net_af_xdp", "iface=" + spec.interface + ",busy_budget=0", pool);
+  if (!port) {
+    log::warning("fastpath", "{}; taking AF_PACKET, which is slower", port.error().text());
+    port =
+        start_vdev(spec, "net_af_packet",
+                   "iface=" + spec.interface + ",blocksz=65536,framesz=4096,framecnt=1024", pool);
+  }
+  if (port) {
+    log::info("fastpath", "port {}: {} through {}", port->name, port->interface, port->driver);
+  }
+  return port;
+}
+
+void close_port(const Port& port) {
+  (void)rte_eth_dev_stop(port.id);
+  (void)rte_eth_dev_close(port.id);
+}
+
+}  // namespace fedge::fastpath

@@ -1,0 +1,45 @@
+// The ports of the box as DPDK devices.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "firmware/base/result.h"
+#include "firmware/wire/ip/packet.h"
+
+struct rte_mempool;
+
+namespace fedge::fastpath {
+
+// The largest frame a port takes or gives, Ethernet header and tag included.
+inline constexpr uint16_t kMostFrame = 2048;
+inline constexpr uint16_t kMostMtu = kMostFrame - ip::kEthernetSize - ip::kVlanSize;
+
+struct PortSpec {
+  std::string name;       // the board's: "port0"
+  std::string interface;  // of the kernel ("e1-out"), or a PCI address ("0000:03:00.0")
+  bool is_pci() const;
+};
+
+struct Port {
+  std::string name;
+  std::string interface;
+  std::string driver;  // "net_af_xdp", "net_af_packet" or that of the PCI device
+  uint16_t id = 0;     // DPDK's number
+  ip::Mac mac{};
+  // Readable when frames wait; none where the driver can only be asked.
+  std::vector<int> wake_fds;
+};
+
+// One pool for all ports: what is received on one port may leave on another without a copy.
+Result<rte_mempool*> make_frame_pool(size_t ports);
+// Memory that the pool of so many ports needs, in megabytes.
+unsigned pool_megabytes(size_t ports);
+
+// Kernel interfaces: AF_XDP, or AF_PACKET where that fails; says in the log which and why. An XDP
+// program that a killed run left behind is removed first. Needs root.
+Result<Port> open_port(const PortSpec& spec, rte_mempool* pool);
+void close_port(const Port& port);
+
+}  // namespace fedge::fastpath

@@ -1,0 +1,298 @@
+#include "dataplane/fastpath/worker.h"
+
+#include <pthread.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "dataplane/admission/classifier.h"
+#include "dataplane/fastpath/tag.h"
+
+namespace fedge::fastpath {
+
+namespace {
+
+using admission::kNoRealm;
+
+// A port that takes nothing for so long loses what waits for it.
+constexpr Duration kStuck = 100ms;
+constexpr unsigned long kTimerSlackNs = 1000;
+
+std::byte* bytes_of(rte_mbuf* frame) { return rte_pktmbuf_mtod(frame, std::byte*); }
+
+void signal_event(const Fd& event) {
+  const uint64_t one = 1;
+  (void)!::write(event.get(), &one, sizeof one);
+}
+
+}  // namespace
+
+Worker::Worker(std::span<const Port> ports, rte_mempool* pool, const admission::Peers& peers)
+    : ports_(ports),
+      pool_(pool),
+      peers_(peers),
+      idle_(std::ranges::any_of(ports, [](const Port& port) { return port.wake_fds.empty(); })),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      adopted_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      outgoing_(ports.size()),
+      tap_ready_(kMostRealms) {}
+
+Worker::~Worker() { stop(); }
+
+Status Worker::start(const Plan* first) {
+  const auto watch = [this](int fd) {
+    epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+    return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+  };
+  bool watched = watch(wake_.get());
+  for (const Port& port : ports_) {
+    for (const int fd : port.wake_fds) watched = watched && watch(fd);
+  }
+  if (!watched || !adopted_event_) return fail_errno("fastpath", "cannot watch the ports");
+  offered_.store(first, std::memory_order_release);
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+void Worker::offer(const Plan* plan) {
+  offered_.store(plan, std::memory_order_release);
+  signal_event(wake_);
+}
+
+void Worker::stop() {
+  if (!thread_.joinable()) return;
+  stopping_.store(true, std::memory_order_release);
+  signal_event(wake_);
+  thread_.join();
+}
+
+void Worker::run() {
+  ::pthread_setname_np(::pthread_self(), "fedge-worker0");
+  ::prctl(PR_SET_TIMERSLACK, kTimerSlackNs, 0, 0, 0);
+  // DPDK gives registered threads caches of their own.
+  (void)rte_thread_register();
+  while (!stopping_.load(std::memory_order_acquire)) {
+    const Plan* const offered = offered_.load(std::memory_order_acquire);
+    if (offered != plan_) adopt(offered);
+    const Instant now = now_monotonic();
+    const bool moved = run_round(now);
+    counters_->beat(now);
+    counters_->add(plan_->meters.rounds);
+    bool waiting = false;
+    for (const Outgoing& out : outgoing_) waiting = waiting || out.count != 0;
+    wait(idle_.next_wait(moved, waiting));
+  }
+  for (Outgoing& out : outgoing_) rte_pktmbuf_free_bulk(out.frames.data(), out.count);
+  rte_pktmbuf_free(spare_);
+  rte_thread_unregister();
+}
+
+void Worker::adopt(const Plan* plan) {
+  watch_taps(plan_, plan);
+  plan_ = plan;
+  counters_ = plan->counters.get();
+  counters_->set(plan->meters.generation, plan->generation);
+  counters_->set(plan->meters.revision, plan->revision);
+  // What waits in a tap says so again: the descriptors are watched by level.
+  std::ranges::fill(tap_ready_, uint8_t{1});
+  adopted_.store(plan->sequence, std::memory_order_release);
+  signal_event(adopted_event_);
+}
+
+void Worker::watch_taps(const Plan* before, const Plan* after) {
+  const auto has = [](const Plan* plan, const RealmPath& path) {
+    return plan != nullptr && std::ranges::any_of(plan->realms, [&](const RealmPath& other) {
+             return other.tap_owner == path.tap_owner;
+           });
+  };
+  if (before != nullptr) {
+    for (const RealmPath& path : before->realms) {
+      if (path.tap >= 0 && !has(after, path)) {
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, path.tap, nullptr);
+      }
+    }
+  }
+  for (const RealmPath& path : after->realms) {
+    if (path.tap < 0 || has(before, path)) continue;
+    epoll_event event{.events = EPOLLIN, .data = {.fd = path.tap}};
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, path.tap, &event);
+  }
+}
+
+bool Worker::run_round(Instant now) {
+  unsigned moved = 0;
+  for (uint16_t port = 0; port < ports_.size(); ++port) moved += receive(port);
+  for (uint16_t realm = 0; realm < plan_->realms.size(); ++realm) {
+    if (tap_ready_[realm] != 0) moved += read_tap(realm);
+  }
+  for (uint16_t port = 0; port < ports_.size(); ++port) flush(port, now);
+  return moved != 0;
+}
+
+// --- from the wire -----------------------------------------------------------------------------
+
+uint16_t Worker::receive(uint16_t port) {
+  std::array<rte_mbuf*, kBurst> frames;
+  const uint16_t count = rte_eth_rx_burst(ports_[port].id, 0, frames.data(), kBurst);
+  if (count == 0) return 0;
+  counters_->add(plan_->meters.ports[port].received, count);
+  for (uint16_t i = 0; i < count; ++i) punt(port, frames[i]);
+  rte_pktmbuf_free_bulk(frames.data(), count);
+  return count;
+}
+
+void Worker::punt(uint16_t port, rte_mbuf* frame) {
+  ip::PacketView view;
+  const auto verdict = classify_inbound(*plan_->tables, peers_, port,
+                                        {bytes_of(frame), rte_pktmbuf_data_len(frame)}, view);
+  if (!verdict.passes()) {
+    return drop(verdict.realm, Direction::in, plan_->meters.drops[verdict.drop.index()]);
+  }
+  Bytes untagged = view.frame;
+  if (view.tagged) {
+    remove_tag(bytes_of(frame));
+    untagged = untagged.subspan(ip::kVlanSize);
+  }
+  write_to_tap(verdict, untagged);
+}
+
+void Worker::write_to_tap(const admission::Verdict& verdict, Bytes frame) {
+  const int tap = plan_->realms[verdict.realm].tap;
+  Loss loss = Loss::no_tap;
+  if (tap >= 0) {
+    if (::write(tap, frame.data(), frame.size()) >= 0) {
+      return count(verdict, Direction::in, frame.size());
+    }
+    loss = errno == EAGAIN || errno == ENOBUFS ? Loss::tap_full : Loss::tap_down;
+  }
+  drop(verdict.realm, Direction::in, plan_->meters.losses[static_cast<size_t>(loss)]);
+}
+
+// --- from the kernel ---------------------------------------------------------------------------
+
+uint16_t Worker::read_tap(uint16_t realm) {
+  const RealmPath& path = plan_->realms[realm];
+  if (path.tap < 0) {
+    tap_ready_[realm] = 0;
+    return 0;
+  }
+  // A full port holds the tap back, and the tap's queue the kernel's TCP.
+  const Outgoing& out = outgoing_[path.port];
+  uint16_t count = 0;
+  while (count < kBurst && out.count < out.frames.size() && read_frame(realm)) ++count;
+  return count;
+}
+
+// False when the tap has nothing more.
+bool Worker::read_frame(uint16_t realm) {
+  if (spare_ == nullptr) spare_ = rte_pktmbuf_alloc(pool_);
+  if (spare_ == nullptr) return false;
+  const ssize_t size =
+      ::read(plan_->realms[realm].tap, bytes_of(spare_), rte_pktmbuf_tailroom(spare_));
+  if (size < 0) {
+    if (errno == EINTR) return true;
+    tap_ready_[realm] = 0;
+    // The tap was removed under us: a new one comes with a new plan. Watched on, it would keep
+    // the worker awake.
+    if (errno != EAGAIN) {
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, plan_->realms[realm].tap, nullptr);
+    }
+    return false;
+  }
+  send_out(realm, spare_, static_cast<uint16_t>(size));
+  return true;
+}
+
+// Takes `frame` (the spare one) when it leaves; otherwise it is used again.
+void Worker::send_out(uint16_t realm, rte_mbuf* frame, uint16_t size) {
+  const RealmPath& path = plan_->realms[realm];
+  const Meters& meters = plan_->meters;
+  if (size > path.most_frame) {
+    return drop(realm, Direction::out, meters.losses[static_cast<size_t>(Loss::above_mtu)]);
+  }
+  ip::PacketView view;
+  const auto verdict =
+      classify_outbound(*plan_->tables, peers_, realm, {bytes_of(frame), size}, view);
+  if (!verdict.passes()) {
+    return drop(realm, Direction::out, meters.drops[verdict.drop.index()]);
+  }
+  count(verdict, Direction::out, size);
+  (void)rte_pktmbuf_append(frame, size);
+  if (path.vlan != 0) {
+    (void)rte_pktmbuf_prepend(frame, ip::kVlanSize);
+    insert_tag(bytes_of(frame), path.vlan);
+  }
+  Outgoing& out = outgoing_[path.port];
+  out.frames[out.count++] = frame;
+  spare_ = nullptr;
+}
+
+void Worker::flush(uint16_t port, Instant now) {
+  Outgoing& out = outgoing_[port];
+  if (out.count == 0) return;
+  const PortMeters& meters = plan_->meters.ports[port];
+  const uint16_t sent = rte_eth_tx_burst(ports_[port].id, 0, out.frames.data(), out.count);
+  counters_->add(meters.sent, sent);
+  if (sent == out.count) {
+    out.count = 0;
+    out.stuck_since = never;
+    return;
+  }
+  counters_->add(meters.back_pressure);
+  std::move(out.frames.begin() + sent, out.frames.begin() + out.count, out.frames.begin());
+  out.count = static_cast<uint16_t>(out.count - sent);
+  if (sent != 0 || out.stuck_since == never) out.stuck_since = now;
+  if (now - out.stuck_since < kStuck) return;
+  const size_t reason = static_cast<size_t>(Loss::transmit_full);
+  counters_->add(plan_->meters.losses[reason], out.count);
+  rte_pktmbuf_free_bulk(out.frames.data(), out.count);
+  out.count = 0;
+  out.stuck_since = never;
+}
+
+// --- waiting and counting ----------------------------------------------------------------------
+
+void Worker::wait(Duration at_most) {
+  std::array<epoll_event, 32> events;
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(at_most);
+  const timespec timeout{.tv_sec = seconds.count(), .tv_nsec = (at_most - seconds).count()};
+  if (at_most != Duration::zero()) counters_->add(plan_->meters.sleeps);
+  const int count = ::epoll_pwait2(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                   &timeout, nullptr);
+  for (int i = 0; i < count; ++i) {
+    const int fd = events[static_cast<size_t>(i)].data.fd;
+    const auto at = static_cast<size_t>(fd);
+    if (fd == wake_.get()) {
+      uint64_t ignored;
+      (void)!::read(fd, &ignored, sizeof ignored);
+    } else if (at < plan_->realm_of_tap.size() && plan_->realm_of_tap[at] != kNoRealm) {
+      tap_ready_[plan_->realm_of_tap[at]] = 1;
+    }
+  }
+}
+
+void Worker::drop(uint16_t realm, Direction direction, uint32_t series) {
+  counters_->add(series);
+  if (realm == kNoRealm) return;
+  counters_->add(plan_->meters.realms[realm].dropped[static_cast<size_t>(direction)]);
+}
+
+void Worker::count(const admission::Verdict& verdict, Direction direction, size_t size) {
+  const RealmMeters& meters = plan_->meters.realms[verdict.realm];
+  const auto d = static_cast<size_t>(direction);
+  counters_->add(meters.packets[d][static_cast<size_t>(verdict.as)]);
+  counters_->add(meters.bytes[d], size);
+  if (direction == Direction::in) {
+    counters_->add(meters.peers[static_cast<size_t>(verdict.peer)]);
+  }
+}
+
+}  // namespace fedge::fastpath

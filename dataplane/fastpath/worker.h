@@ -1,0 +1,84 @@
+// One worker: a thread that carries frames between its queue of every port and the taps, run to
+// completion. It allocates nothing, locks nothing and logs nothing.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "dataplane/admission/peers.h"
+#include "dataplane/fastpath/idle.h"
+#include "dataplane/fastpath/plan.h"
+#include "dataplane/fastpath/ports.h"
+
+struct rte_mbuf;
+
+namespace fedge::fastpath {
+
+class Worker {
+ public:
+  static constexpr size_t kMostRealms = 4096;
+
+  // `ports`, `pool` and `peers` outlive the worker.
+  Worker(std::span<const Port> ports, rte_mempool* pool, const admission::Peers& peers);
+  ~Worker();
+
+  // Runs with this plan.
+  Status start(const Plan* first);
+  // The plan to use from now on. The old one is in use until adopted() is no less.
+  void offer(const Plan* plan);
+  // Readable each time a plan was adopted; read it to be told again.
+  int adopted_fd() const { return adopted_event_.get(); }
+  // The sequence of the plan in use.
+  uint64_t adopted() const { return adopted_.load(std::memory_order_acquire); }
+  void stop();
+
+ private:
+  static constexpr uint16_t kBurst = 32;
+  // Frames on their way out of one port.
+  struct Outgoing {
+    std::array<rte_mbuf*, 2 * kBurst> frames{};
+    uint16_t count = 0;
+    Instant stuck_since = never;
+  };
+
+  void run();
+  void adopt(const Plan* plan);
+  void watch_taps(const Plan* before, const Plan* after);
+  bool run_round(Instant now);
+  uint16_t receive(uint16_t port);
+  void punt(uint16_t port, rte_mbuf* frame);
+  void write_to_tap(const admission::Verdict& verdict, Bytes frame);
+  uint16_t read_tap(uint16_t realm);
+  bool read_frame(uint16_t realm);
+  void send_out(uint16_t realm, rte_mbuf* frame, uint16_t size);
+  void flush(uint16_t port, Instant now);
+  void wait(Duration at_most);
+  void drop(uint16_t realm, Direction direction, uint32_t series);
+  void count(const admission::Verdict& verdict, Direction direction, size_t size);
+
+  std::span<const Port> ports_;
+  rte_mempool* pool_;
+  const admission::Peers& peers_;
+  Idle idle_;
+  Fd epoll_;
+  Fd wake_;
+  Fd adopted_event_;
+  std::thread thread_;
+
+  std::atomic<const Plan*> offered_{nullptr};
+  std::atomic<uint64_t> adopted_{0};
+  std::atomic<bool> stopping_{false};
+
+  // The worker's own.
+  const Plan* plan_ = nullptr;
+  Counters* counters_ = nullptr;
+  std::vector<Outgoing> outgoing_;  // by port
+  std::vector<uint8_t> tap_ready_;  // by realm
+  rte_mbuf* spare_ = nullptr;       // what the next frame from a tap is read into
+};
+
+}  // namespace fedge::fastpath
