@@ -31,13 +31,15 @@ class PemText {
   std::vector<std::byte> bytes_;
 };
 
+constexpr const char* kSendPem = "send it as PEM, from -----BEGIN CERTIFICATE----- to the END line";
+
 Status append_certificate(Chain& chain, std::string_view block) {
   const std::string where = "certificate " + std::to_string(chain.der.size() + 1) + " of the chain";
   library::Certificates parsed;
   const PemText text(block);
   const int code =
       mbedtls_x509_crt_parse(parsed.get(), library::octets(text.bytes()), text.bytes().size());
-  if (code != 0) return fail(where, "cannot be read: " + library::error_text(code));
+  if (code != 0) return fail(where, "cannot be read: " + library::error_text(code), kSendPem);
   chain.der.emplace_back(as_text(library::bytes_of(parsed.front().raw)));
   chain.info.push_back(describe(parsed.front()));
   return {};
@@ -46,12 +48,14 @@ Status append_certificate(Chain& chain, std::string_view block) {
 }  // namespace
 
 Result<Chain> parse_chain(std::string_view pem) {
-  if (pem.size() > kMostPem) return fail("certificate", "is over 1 MiB");
+  if (pem.size() > kMostPem) return fail("certificate", "is over 1 MiB", kSendPem);
   Chain chain;
   for (size_t at = pem.find(kBegin); at != pem.npos; at = pem.find(kBegin, at)) {
     const size_t end = pem.find(kEnd, at);
-    if (end == pem.npos) return fail("certificate", "the PEM text is cut off");
-    if (chain.der.size() == kMostCertificates) return fail("certificate", "the chain is over 64");
+    if (end == pem.npos) return fail("certificate", "the PEM text is cut off", kSendPem);
+    if (chain.der.size() == kMostCertificates) {
+      return fail("certificate", "the chain is over 64", "send one host's chain only");
+    }
     const size_t size = end + kEnd.size() - at;
     if (auto s = append_certificate(chain, std::string(pem.substr(at, size)) + "\n"); !s) {
       return std::unexpected(s.error());
@@ -59,8 +63,7 @@ Result<Chain> parse_chain(std::string_view pem) {
     at += size;
   }
   if (chain.der.empty()) {
-    return fail("certificate", "there is no PEM certificate in it",
-                "send it as PEM, beginning with -----BEGIN CERTIFICATE-----");
+    return fail("certificate", "there is no PEM certificate in it", kSendPem);
   }
   return chain;
 }

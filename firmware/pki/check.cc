@@ -42,7 +42,7 @@ Status check_strength(const Chain& chain, size_t i, const mbedtls_x509_crt& cert
   const size_t bits = mbedtls_pk_get_bitlen(key);
   const bool rsa = mbedtls_pk_can_do(key, MBEDTLS_PK_RSA) != 0;
   if (bits < (rsa ? kLeastRsaBits : kLeastCurveBits)) {
-    return fail(place(chain, i), "has a weak key (" + chain.info[i].key_type + ")",
+    return fail(place(chain, i), "has a weak key of " + std::to_string(bits) + " bits",
                 "use RSA of 2048 bits or more, P-256 or P-384");
   }
   // Nobody checks a root's signature of itself.
@@ -56,13 +56,20 @@ Status check_strength(const Chain& chain, size_t i, const mbedtls_x509_crt& cert
 
 Status check_link(const Chain& chain, size_t i, library::Certificates& child,
                   library::Certificates& parent) {
+  const auto issuer = as_text(library::bytes_of(child.front().issuer_raw));
+  const auto subject = as_text(library::bytes_of(parent.front().subject_raw));
+  if (issuer != subject) {
+    return fail(place(chain, i + 1), "is not the issuer of " + chain.info[i].subject,
+                "order the chain: the certificate first, then each issuer");
+  }
   uint32_t flags = 0;
   constexpr uint32_t kUnlinked = MBEDTLS_X509_BADCERT_NOT_TRUSTED | MBEDTLS_X509_BADCERT_OTHER;
   const int code = mbedtls_x509_crt_verify(child.get(), parent.get(), nullptr, nullptr, &flags,
                                            nullptr, nullptr);
   if (code == 0 || (flags & kUnlinked) == 0) return {};
-  return fail(place(chain, i), "was not issued by the next one, " + chain.info[i + 1].subject,
-              "order the chain: the certificate first, then each issuer");
+  return fail(place(chain, i),
+              "is not signed by the next one of the chain, " + chain.info[i + 1].subject,
+              "send the issuer that is in use now (CAs keep their names when they change keys)");
 }
 
 }  // namespace
@@ -84,7 +91,7 @@ Status check_pair(const Chain& chain, const Secret& key, WallTime now) {
       return fail("private key", "belongs to " + place(chain, i),
                   "order the chain: the certificate of the key first, then each issuer");
     }
-    return fail("private key", "is not the key of " + place(chain, 0),
+    return fail("private key", "does not belong to " + place(chain, 0),
                 "send the key that its request was made with");
   }
   if (chain.info[0].is_ca && chain.info[0].subject != chain.info[0].issuer) {

@@ -115,6 +115,9 @@ std::string describe_code(int code, bool server) {
       return server ? "the peer offered no TLS version that this context allows"
                     : "the peer chose a TLS version that this context does not allow";
 #endif
+#if defined(MBEDTLS_ERR_SSL_BAD_HS_CLIENT_HELLO)
+    case MBEDTLS_ERR_SSL_BAD_HS_CLIENT_HELLO:
+#endif
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
       return "what arrived is not TLS, or was damaged";
     case MBEDTLS_ERR_SSL_INVALID_MAC:
