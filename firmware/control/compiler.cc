@@ -40,10 +40,12 @@ Result<std::string> compile_realms(const topo::Topology& t) {
     const auto port = port_index.find(r.port);
     if (port == port_index.end()) return lost("/realms", r.port);
     std::vector<snapshot::RealmAddress> addresses;
+    addresses.reserve(r.addresses.size());
     for (const topo::RealmAddress& a : r.addresses) {
       addresses.push_back({a.address, a.public_address.value_or(IpAddress{})});
     }
     std::vector<snapshot::RealmRoute> routes;
+    routes.reserve(r.routes.size());
     for (const topo::RealmRoute& route : r.routes) routes.push_back({route.to, route.via});
     realms.push_back({w.text(r.name), port->second, r.vlan, r.mtu, r.dscp.signalling, r.dscp.media,
                       w.slice(addresses), w.slice(routes)});
@@ -68,6 +70,7 @@ Result<std::string> compile_listeners(const topo::Topology& t, const NameIndex& 
 snapshot::Certificate write_certificate(Writer& w, const std::string& id,
                                         const CertificateSource::Version& version) {
   std::vector<snapshot::Text> chain;
+  chain.reserve(version.chain.size());
   for (const std::string& der : version.chain) chain.push_back(w.text(der));
   return {w.text(id), w.slice(chain), version.key, version.effective_from};
 }
@@ -158,6 +161,7 @@ Result<std::string> compile_management(const topo::Topology& t, const Certificat
   }
   Writer w(Kind::management);
   std::vector<Endpoint> endpoints;
+  endpoints.reserve(m.addresses.size());
   for (const IpAddress& address : m.addresses) endpoints.push_back({address, m.port});
   const auto slice = w.slice(endpoints);
   const auto certificate = write_certificate(w, m.certificate, chosen ? *chosen : versions.front());

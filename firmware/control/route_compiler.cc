@@ -59,6 +59,7 @@ class RouteCompiler {
       return std::nullopt;
     }
     std::vector<Endpoint> endpoints;
+    endpoints.reserve(hop.addresses.size());
     std::string key = hop.host + ' ' + std::to_string(*realm) + ' ' + std::to_string(*tls);
     for (const IpAddress& address : hop.addresses) endpoints.push_back({address, hop.port});
     if (endpoints.empty()) {
@@ -183,6 +184,7 @@ class RouteCompiler {
     const auto same = [](const DraftPeer& a, const DraftPeer& b) { return a.key() == b.key(); };
     peers_.erase(std::unique(peers_.begin(), peers_.end(), same), peers_.end());
     std::vector<snapshot::Peer> peers;
+    peers.reserve(peers_.size());
     for (const DraftPeer& p : peers_) {
       peers.push_back({writer_.text(p.name), writer_.text(p.domain), p.next_hop, p.realm, p.side});
     }
@@ -210,10 +212,10 @@ class RouteCompiler {
 }  // namespace
 
 NameIndex::NameIndex(const topo::Topology& topology) {
-  for (uint16_t i = 0; i < topology.realms.size(); ++i) realms_.emplace(topology.realms[i].name, i);
-  for (uint16_t i = 0; i < topology.tls_contexts.size(); ++i) {
-    contexts_.emplace(topology.tls_contexts[i].name, i);
-  }
+  uint16_t place = 0;
+  for (const topo::Realm& r : topology.realms) realms_.emplace(r.name, place++);
+  place = 0;
+  for (const topo::TlsContext& c : topology.tls_contexts) contexts_.emplace(c.name, place++);
 }
 
 std::optional<uint16_t> NameIndex::realm(std::string_view name) const {

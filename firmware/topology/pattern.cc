@@ -1,6 +1,7 @@
 #include "firmware/topology/pattern.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "firmware/net/dns_name.h"
 
@@ -31,7 +32,7 @@ bool is_user(std::string_view user) {
 }  // namespace
 
 std::optional<std::string> normal_pattern(std::string_view text, RouteType type) {
-  const std::string pattern = lower_case(text);
+  std::string pattern = lower_case(text);
   if (pattern.size() > 320) return std::nullopt;
   if (type == RouteType::user) {
     const size_t at = pattern.rfind('@');
@@ -41,7 +42,7 @@ std::optional<std::string> normal_pattern(std::string_view text, RouteType type)
     }
     return pattern;
   }
-  const std::string plain = pattern.starts_with('.') ? reversed(pattern) : pattern;
+  std::string plain = pattern.starts_with('.') ? reversed(pattern) : std::move(pattern);
   const std::string_view domain =
       plain.starts_with("*.") ? std::string_view(plain).substr(2) : std::string_view(plain);
   if (!is_dns_name(domain)) return std::nullopt;
