@@ -32,7 +32,7 @@ IpAddress IpAddress::v4(uint32_t host_order) {
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   char buffer[INET6_ADDRSTRLEN];
-  if (text.size() >= sizeof buffer || text.find('\0') != std::string_view::npos) {
+  if (text.empty() || text.size() >= sizeof buffer || text.find('\0') != std::string_view::npos) {
     return std::nullopt;
   }
   std::memcpy(buffer, text.data(), text.size());
