@@ -163,7 +163,7 @@ print-flags:
 	@echo $(filter-out -Werror -MMD -MP -Wno-restrict -Wno-stringop-overflow,$(CXXFLAGS)) \
 	  -fno-exceptions $(DPDK_FLAGS)
 
-CLANG_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+CLANG_SAN := -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all
 sanitize:
 	@$(MAKE) --no-print-directory -j2 BUILD=build/asan CXX=clang++-19 OPT='-O1 -g' \
 	  SANITIZE='$(CLANG_SAN) -fsanitize=fuzzer-no-link' unit-binaries
