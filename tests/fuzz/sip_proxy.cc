@@ -36,14 +36,15 @@ struct Snapshot {
   Snapshot() {
     const auto endpoint = [](const char* text) { return *fedge::Endpoint::parse(text); };
     Writer a(Kind::appliance);
-    appliance = open<Appliance>(a.finish({a.text("e"), a.text("sip.a.example"), a.text("s")}));
+    appliance =
+        open<Appliance>(a.finish(Appliance{a.text("e"), a.text("sip.a.example"), a.text("s")}));
     Writer r(Kind::realms);
     const auto ports = r.slice<Port>({{r.text("p"), r.text("p")}});
     const auto addresses = r.slice<RealmAddress>({{*Prefix::parse("10.1.0.1/24"), {}}});
-    realms = open<Realms>(
-        r.finish({ports, r.slice<Realm>({{r.text("out"), 0, 0, 1500, 0, 0, addresses, {}}})}));
+    realms = open<Realms>(r.finish(
+        Realms{ports, r.slice<Realm>({{r.text("out"), 0, 0, 1500, 0, 0, addresses, {}}})}));
     Writer l(Kind::listeners);
-    listeners = open<Listeners>(l.finish({l.slice<Listener>(
+    listeners = open<Listeners>(l.finish(Listeners{l.slice<Listener>(
         {{l.text("l"), endpoint("10.1.0.1:5061"), 0, 0, Transport::tls, Service::access}})}));
     Writer t(Kind::routing);
     const auto hops = t.slice<NextHop>(
@@ -59,7 +60,7 @@ struct Snapshot {
         t.slice<Peer>({{t.text("fe1.a.example"), {}, 0, 0, PeerSide::inside},
                        {t.text("sip.b.example"), t.text("b.example"), 1, 0, PeerSide::partner}});
     const auto buckets = t.slice(build_buckets({"a.example", "b.example"}));
-    routing = open<Routing>(t.finish({hops, routes, buckets, peers, 1}));
+    routing = open<Routing>(t.finish(Routing{hops, routes, buckets, peers, 1}));
     signalling =
         open<Signalling>(Writer(Kind::signalling)
                              .finish(Signalling{500, 4000, 5000, 185000, 2000, 4000, 5000, 600000,
@@ -154,7 +155,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         box.proxy.on_send_failed(box.outbound.last_token, SendFailure::closed, box.now);
         break;
       case 3:
-        box.now += std::chrono::milliseconds(1) << (kind % 18);
+        box.now += std::chrono::milliseconds(1 << kind % 18);
         box.wheel.advance(box.now);
         break;
       default:
