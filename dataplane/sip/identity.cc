@@ -72,33 +72,36 @@ void Identity::add_listeners(const SnapshotView& snapshot) {
   }
 }
 
-// A realm is known by its first access listener of that transport and family. One that has none
-// (we only dial there) is known by its address and the default port, for the Via's sake.
 void Identity::add_realms(const SnapshotView& snapshot) {
-  const auto realms = snapshot.realms->items(snapshot.realms->root().realms);
-  const auto listeners = snapshot.listeners->items(snapshot.listeners->root().listeners);
-  realms_.resize(realms.size() * 4);
-  for (uint16_t r = 0; r < realms.size(); ++r) {
+  const auto count = static_cast<uint16_t>(snapshot.realms->root().realms.count);
+  for (uint16_t realm = 0; realm < count; ++realm) {
     for (const bool is_v6 : {false, true}) {
       for (const Transport transport : {Transport::tcp, Transport::tls}) {
-        Side& side = realms_[realm_slot(r, transport, is_v6)];
-        for (size_t l = 0; l < listeners.size() && side.via.empty(); ++l) {
-          if (listeners[l].realm == r && listeners[l].transport == transport &&
-              listeners[l].service == snapshot::Service::access &&
-              listeners[l].endpoint.address.is_v6() == is_v6) {
-            side = listeners_[l];
-          }
-        }
-        for (const auto& a : addresses_of(snapshot, r)) {
-          if (!side.via.empty() || a.address.address.is_v6() != is_v6) continue;
-          const uint16_t port = default_port(transport);
-          side = make_side(Endpoint{seen_address(a), port}.text(), transport);
-          add_names(a.address.address, seen_address(a), port);
-        }
-        if (side.via.empty()) side = make_side(fqdn_, transport);
+        realms_.push_back(make_realm_side(snapshot, realm, transport, is_v6));
       }
     }
   }
+}
+
+// A realm is known by its first access listener of that transport and family. One that has none
+// (we only dial there) is known by its address and the default port, for the Via's sake.
+Side Identity::make_realm_side(const SnapshotView& snapshot, uint16_t realm, Transport transport,
+                               bool is_v6) {
+  const auto listeners = snapshot.listeners->items(snapshot.listeners->root().listeners);
+  for (size_t i = 0; i < listeners.size(); ++i) {
+    const snapshot::Listener& l = listeners[i];
+    if (l.realm == realm && l.transport == transport && l.endpoint.address.is_v6() == is_v6 &&
+        l.service == snapshot::Service::access) {
+      return listeners_[i];
+    }
+  }
+  for (const auto& a : addresses_of(snapshot, realm)) {
+    if (a.address.address.is_v6() != is_v6) continue;
+    const uint16_t port = default_port(transport);
+    add_names(a.address.address, seen_address(a), port);
+    return make_side(Endpoint{seen_address(a), port}.text(), transport);
+  }
+  return make_side(fqdn_, transport);
 }
 
 const Side& Identity::side_of(const Arrival& arrival) const {

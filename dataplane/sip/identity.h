@@ -39,6 +39,8 @@ class Identity {
   };
   void add_listeners(const SnapshotView& snapshot);
   void add_realms(const SnapshotView& snapshot);
+  Side make_realm_side(const SnapshotView& snapshot, uint16_t realm, snapshot::Transport transport,
+                       bool is_v6);
   void add_names(const IpAddress& address, const IpAddress& seen, uint16_t port);
 
   std::string fqdn_;

@@ -75,9 +75,8 @@ void drop_last_value(Editor& editor, const Message& request, const RouteSet& rou
 
 RouteDefect read_route_set(const Message& request, const Identity& identity, RouteSet& out) {
   out.request_uri = request.target;
-  const auto headers = request.headers();
-  for (uint16_t i = 0; i < headers.size(); ++i) {
-    if (headers[i].id != HeaderId::route) continue;
+  for (uint16_t i = 0; i < request.header_count; ++i) {
+    if (request.header_store[i].id != HeaderId::route) continue;
     if (const auto d = read_header(request, i, identity, out); d != RouteDefect::none) return d;
   }
   if (out.last_value.empty()) return RouteDefect::none;
