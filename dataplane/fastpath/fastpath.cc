@@ -69,10 +69,7 @@ Fastpath::Fastpath(Loop& loop, std::vector<Port> ports, rte_mempool* pool, Fd in
       monitor_ready_(loop, [this] { follow_kernel(); }),
       second_([this](Instant) { on_second(); }) {}
 
-Fastpath::~Fastpath() {
-  worker_.stop();
-  for (const Port& port : ports_) close_port(port);
-}
+Fastpath::~Fastpath() { worker_.stop(); }
 
 Status Fastpath::start() {
   submit(false);

@@ -9,11 +9,15 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <sys/socket.h>
+#include <xdp/libxdp.h>
 
 #include <algorithm>
+#include <cstdarg>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
+#include <string_view>
 
 #include "firmware/base/log.h"
 
@@ -45,6 +49,25 @@ std::set<int> list_frame_sockets() {
     if (domain == AF_XDP || domain == AF_PACKET) out.insert(fd);
   }
   return out;
+}
+
+// libbpf and libxdp tell at length how they find their way; of use only with FEDGE_LOG=debug.
+int print_library(const char* format, va_list arguments) {
+  std::array<char, 512> line{};
+  const int size = std::vsnprintf(line.data(), line.size(), format, arguments);
+  std::string_view text(line.data());
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  log::debug("xdp", "{}", text);
+  return size;
+}
+
+void quiet_libraries() {
+  ::libbpf_set_print([](libbpf_print_level, const char* format, va_list arguments) {
+    return print_library(format, arguments);
+  });
+  ::libxdp_set_print([](libxdp_print_level, const char* format, va_list arguments) {
+    return print_library(format, arguments);
+  });
 }
 
 void remove_leftover_program(const std::string& interface) {
@@ -136,6 +159,7 @@ Result<Port> open_port(const PortSpec& spec, rte_mempool* pool) {
     return fail("port " + spec.name, "there is no interface " + spec.interface,
                 "the board's description names the ports");
   }
+  quiet_libraries();
   remove_leftover_program(spec.interface);
   // Busy polling by the kernel would spend the core when nothing comes.
   auto port = start_vdev(spec, "net_af_xdp", "iface=" + spec.interface + ",busy_budget=0", pool);
@@ -149,11 +173,6 @@ Result<Port> open_port(const PortSpec& spec, rte_mempool* pool) {
     log::info("fastpath", "port {}: {} through {}", port->name, port->interface, port->driver);
   }
   return port;
-}
-
-void close_port(const Port& port) {
-  (void)rte_eth_dev_stop(port.id);
-  (void)rte_eth_dev_close(port.id);
 }
 
 }  // namespace fedge::fastpath

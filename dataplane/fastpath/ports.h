@@ -38,8 +38,9 @@ Result<rte_mempool*> make_frame_pool(size_t ports);
 unsigned pool_megabytes(size_t ports);
 
 // Kernel interfaces: AF_XDP, or AF_PACKET where that fails; says in the log which and why. An XDP
-// program that a killed run left behind is removed first. Needs root.
+// program that a former run left behind is removed first. Needs root; there is no closing, which
+// would need it again: a port ends with the process, and its program passes frames on then, to a
+// namespace that answers nothing.
 Result<Port> open_port(const PortSpec& spec, rte_mempool* pool);
-void close_port(const Port& port);
 
 }  // namespace fedge::fastpath

@@ -1,0 +1,77 @@
+// The fast path's program in namespaces of its own, with the test in init's place: a wire
+// namespace with one or more veth ports, a punt namespace with a tap per realm, and a peer on the
+// other end of each port. Needs root.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "firmware/base/counters.h"
+#include "firmware/base/loop.h"
+#include "firmware/link/channel.h"
+#include "firmware/netlink/namespace.h"
+#include "firmware/netlink/tap.h"
+#include "firmware/snapshot/writer.h"
+
+namespace fedge::fastpath {
+
+struct TestRealm {
+  std::string name;
+  uint16_t vlan = 0;
+  std::string ours;  // "10.9.0.1/24"
+  std::string ours6;
+  uint16_t listener = 0;  // TCP port on both addresses; 0: none
+};
+
+class Box {
+ public:
+  Box();
+  ~Box();
+  // Empty when the fast path can be run here, otherwise why not.
+  static std::string missing();
+
+  // Realms on the one port; their taps come up with their addresses.
+  void set_up(const std::vector<TestRealm>& realms);
+  // A tap in the punt namespace, and a queue of it for the next start.
+  void start_program();
+  void kill_program();
+  void stop_program();
+  bool program_runs();
+  pid_t pid() const { return pid_; }
+  // Offers the realms and waits for the answer.
+  link::SnapshotRunning offer(const std::vector<TestRealm>& realms, uint64_t generation);
+  void send_taps(const std::vector<TestRealm>& realms);
+  bool send(const std::function<void(link::Channel&)>& what);
+  std::unique_ptr<link::Channel> connect_signal();
+
+  // Runs the loop until the condition holds; false when it does not within `at_most`.
+  bool run_until(const std::function<bool()>& condition, Duration at_most = 5s);
+  uint64_t counter(const std::string& name) const;
+  Loop& loop() { return loop_; }
+
+  netlink::NetworkNamespace punt;
+  netlink::NetworkNamespace peer;
+  std::string punt_name, peer_name, wire_name;
+
+ private:
+  std::string port_mac() const;
+  Loop loop_;
+  pid_t pid_ = -1;
+  Fd page_;
+  CountersView view_;
+  std::unique_ptr<link::Channel> link_;
+  bool ready_ = false;
+  bool closed_ = false;
+  std::vector<link::SnapshotRunning> answers_;
+  std::vector<Fd> held_;
+};
+
+// Runs `ip` (or another command); fails the test when it fails.
+void shell(const std::string& command);
+
+}  // namespace fedge::fastpath
