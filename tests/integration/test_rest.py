@@ -99,8 +99,9 @@ def test_P1_JSONTestSuite_bodies(site):
         assert answer.status in (200, 400, 422), (name, answer.status, data[:200])
         if name.startswith("n_"):
             assert answer.status == 400, (name, data[:200])
-        if name.startswith("y_"):
-            assert answer.status != 400 or b"topology" in data or b"object" in data, (name, data)
+        # A name that stands twice is valid JSON with two readings: refused on purpose.
+        if name.startswith("y_") and "duplicated_key" not in name:
+            assert answer.status != 400, (name, data[:200])
         if answer.getheader("Connection", "").lower() == "close":
             connection.close()
             connection = box.connection()
