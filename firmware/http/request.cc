@@ -32,7 +32,8 @@ struct RequestParser::Impl {
     parser.emplace();
     parser->header_limit(limits.header_bytes);
     parser->body_limit(limits.body_bytes);
-    parser->eager(true);
+    parser->eager(false);  // stop behind the header fields: trailers would join them
+    request = {};
     checked_header = false;
   }
 
@@ -43,10 +44,12 @@ struct RequestParser::Impl {
   }
   Progress refuse(const boost::beast::error_code& error);
   Progress check_header();
+  void take_header();
   Progress drive();
 
   Limits limits;
   std::optional<Parser> parser;
+  Request request;      // all but the body: taken before trailers could change it
   std::string waiting;  // received and not parsed yet
   bool checked_header = false;
   uint16_t status = 0;
@@ -56,7 +59,8 @@ struct RequestParser::Impl {
 Progress RequestParser::Impl::refuse(const boost::beast::error_code& error) {
   if (error == beast::error::body_limit) return refuse(413, "the body is too large");
   if (error == beast::error::header_limit) {
-    const bool in_target = waiting.find('\n') == std::string::npos;
+    const bool in_target =
+        parser->get().target().empty() && waiting.find('\n') == std::string::npos;
     return in_target ? refuse(414, "the request target is too long")
                      : refuse(431, "the header fields are too large");
   }
@@ -95,6 +99,9 @@ Progress RequestParser::Impl::check_header() {
     if (message.count(once) > 1) return refuse(400, "a field that may stand once stands twice");
   }
   const auto encoding = message[beast::field::transfer_encoding];
+  if (!encoding.empty() && message.version() == 10) {
+    return refuse(400, "HTTP/1.0 knows no transfer codings");
+  }
   if (!encoding.empty() && !iequals(view(encoding), "chunked")) {
     return refuse(501, "only the chunked transfer coding is known");
   }
@@ -102,6 +109,19 @@ Progress RequestParser::Impl::check_header() {
   if (expect.empty() || message.version() == 10) return Progress::need_more;
   if (!iequals(view(expect), "100-continue")) return refuse(417, "only Expect: 100-continue");
   return parser->is_done() ? Progress::need_more : Progress::need_continue;
+}
+
+void RequestParser::Impl::take_header() {
+  const auto& message = parser->get();
+  request.method = view(message.method_string());
+  const std::string_view target = view(message.target());
+  const size_t question = target.find('?');
+  request.path = target.substr(0, question);
+  if (question != std::string_view::npos) request.query = target.substr(question + 1);
+  request.authorization = field(*parser, beast::field::authorization);
+  request.if_match = field(*parser, beast::field::if_match);
+  request.content_type = field(*parser, beast::field::content_type);
+  request.keep_alive = message.keep_alive();
 }
 
 Progress RequestParser::Impl::drive() {
@@ -115,6 +135,8 @@ Progress RequestParser::Impl::drive() {
     if (parser->is_header_done() && !checked_header) {
       const Progress checked = check_header();
       if (checked == Progress::bad) return checked;
+      take_header();
+      parser->eager(true);
       wants_continue = checked == Progress::need_continue && waiting.empty();
     }
     if (error == beast::error::need_more || (used == 0 && !parser->is_done())) {
@@ -148,18 +170,8 @@ Progress RequestParser::feed(Bytes bytes) {
 void RequestParser::hold(Bytes bytes) { impl_->waiting.append(as_text(bytes)); }
 
 Request RequestParser::take() {
-  auto& message = impl_->parser->get();
-  Request out;
-  out.method = std::string(view(message.method_string()));
-  const std::string_view target = view(message.target());
-  const size_t question = target.find('?');
-  out.path = std::string(target.substr(0, question));
-  if (question != std::string_view::npos) out.query = std::string(target.substr(question + 1));
-  out.authorization = field(*impl_->parser, beast::field::authorization);
-  out.if_match = field(*impl_->parser, beast::field::if_match);
-  out.content_type = field(*impl_->parser, beast::field::content_type);
-  out.keep_alive = message.keep_alive();
-  out.body = std::move(message.body());
+  Request out = std::move(impl_->request);
+  out.body = std::move(impl_->parser->get().body());
   impl_->reset();
   return out;
 }

@@ -51,6 +51,30 @@ TEST(P1, ReadsChunkedBodies) {
   EXPECT_EQ(parser.take().body, "abcde");
 }
 
+TEST(P1, TrailersChangeNothing) {
+  RequestParser parser{Limits{}};
+  ASSERT_EQ(parser.feed(as_bytes("POST /x HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                 "1\r\na\r\n0\r\nAuthorization: Bearer stolen\r\n"
+                                 "Connection: close\r\n\r\n")),
+            Progress::complete);
+  const Request request = parser.take();
+  EXPECT_EQ(request.body, "a");
+  EXPECT_TRUE(request.authorization.empty());
+  EXPECT_TRUE(request.keep_alive);
+}
+
+TEST(P1, KeepsAliveAsTheVersionSays) {
+  const auto keeps = [](std::string_view bytes) {
+    RequestParser parser{Limits{}};
+    EXPECT_EQ(parser.feed(as_bytes(bytes)), Progress::complete);
+    return parser.take().keep_alive;
+  };
+  EXPECT_TRUE(keeps("GET / HTTP/1.1\r\nHost: b\r\n\r\n"));
+  EXPECT_FALSE(keeps("GET / HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n"));
+  EXPECT_FALSE(keeps("GET / HTTP/1.0\r\n\r\n"));
+  EXPECT_TRUE(keeps("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+}
+
 TEST(P1, AsksForContinueOnce) {
   RequestParser parser{Limits{}};
   ASSERT_EQ(parser.feed(as_bytes("POST /x HTTP/1.1\r\nHost: b\r\nExpect: 100-continue\r\n"
@@ -92,6 +116,9 @@ TEST(P1, RefusesWithTheStatusItDeserves) {
        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n0\r\n\r\n",
        413},
       {"POST / HTTP/1.1\r\nHost: b\r\nExpect: tea\r\nContent-Length: 3\r\n\r\n", 417},
+      {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost : b\r\n\r\n", 400},
+      {"GET /\x01 HTTP/1.1\r\nHost: b\r\n\r\n", 400},
       {long_target, 414},
       {long_field, 431},
       {many, 431},
@@ -102,6 +129,13 @@ TEST(P1, RefusesWithTheStatusItDeserves) {
     EXPECT_EQ(parser.status(), status) << bytes;
     EXPECT_FALSE(parser.reason().empty());
     EXPECT_EQ(parser.feed(as_bytes("GET / HTTP/1.1\r\nHost: b\r\n\r\n")), Progress::bad);
+    RequestParser slow(limits);
+    Progress progress = Progress::need_more;
+    for (size_t i = 0; i < bytes.size() && progress != Progress::bad; ++i) {
+      progress = slow.feed(as_bytes(bytes.substr(i, 1)));
+    }
+    EXPECT_EQ(progress, Progress::bad) << bytes;
+    EXPECT_EQ(slow.status(), status) << "octet by octet: " << bytes;
   }
 }
 
