@@ -27,8 +27,9 @@ Connection::Connection(Loop& loop, Owner& owner, uint64_t id, Fd socket, Endpoin
       remote_(remote),
       tls_(std::move(tls)),
       parser_(limits),
-      patience_(patience) {
-  (void)loop_.watch(socket_.get(), EPOLLIN | EPOLLRDHUP, *this);
+      patience_(patience),
+      interest_(EPOLLIN | EPOLLRDHUP) {
+  (void)loop_.watch(socket_.get(), interest_, *this);
   loop_.timers().set(*this, loop_.now() + patience_.handshake);
 }
 
@@ -44,113 +45,152 @@ void Connection::end() {
   owner_.on_end(*this);
 }
 
-void Connection::on_timer(Instant) {
-  if (!open_ || busy_ || closing_ || !parser_.in_request()) {
-    if (busy_) owner_.on_bad_request(504);
-    return end();
+Duration Connection::limit_of(Phase phase) const {
+  switch (phase) {
+    case Phase::handshake:
+      return patience_.handshake;
+    case Phase::idle:
+      return patience_.idle;
+    case Phase::header:
+      return patience_.header;
+    case Phase::body:
+      return patience_.body;
+    case Phase::answer:
+      return patience_.answer;
+    case Phase::write:
+      return patience_.write;
+    case Phase::linger:
+      return patience_.linger;
   }
-  owner_.on_bad_request(408);
-  send(error_reply(408, "request", "it did not arrive whole in time", "send it again, faster"),
-       false);
+  return patience_.idle;
+}
+
+// A limit runs from the beginning of its phase: octets that trickle in do not prolong it.
+void Connection::enter(Phase phase) {
+  if (phase == phase_) return;
+  phase_ = phase;
+  loop_.timers().set(*this, loop_.now() + limit_of(phase));
+}
+
+void Connection::update_interest() {
+  if (ended_) return;
+  uint32_t wanted = EPOLLIN | EPOLLRDHUP;
+  if (phase_ == Phase::answer) wanted = EPOLLRDHUP;
+  if (phase_ == Phase::write) wanted = EPOLLOUT;
+  if (phase_ == Phase::linger) wanted = EPOLLIN;
+  if (wanted == interest_) return;
+  interest_ = wanted;
+  loop_.change(socket_.get(), wanted, *this);
+}
+
+void Connection::on_timer(Instant) {
+  if (phase_ == Phase::header || phase_ == Phase::body) {
+    owner_.on_bad_request(408);
+    send(error_reply(408, "request", "it did not arrive whole in time", "send it again"), false);
+    return pump();
+  }
+  if (phase_ == Phase::answer) {
+    owner_.on_bad_request(504);
+    send(error_reply(504, "fedge-control", "it did not answer in time",
+                     "look at GET /v1/status before you repeat a change"),
+         false);
+    return pump();
+  }
+  end();
 }
 
 void Connection::on_ready(uint32_t events) {
-  if ((events & EPOLLOUT) != 0 && !flush()) return;
   if ((events & (EPOLLERR | EPOLLHUP)) != 0) return end();
-  // While a request is with the owner nothing is read: the client's hang-up is all that counts.
-  if (busy_ || closing_) {
-    if ((events & EPOLLRDHUP) != 0) end();
-    return;
+  switch (phase_) {
+    case Phase::answer:
+      return end();  // it hung up: nobody waits for the answer
+    case Phase::write:
+      return pump();
+    case Phase::linger:
+      return discard();
+    default:
+      return receive();
   }
-  if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) receive();
 }
 
 void Connection::append(Bytes ciphertext) { output_.append(as_text(ciphertext)); }
 
-// False when the connection is over (and perhaps gone).
-bool Connection::receive() {
+void Connection::receive() {
   const ssize_t n = ::recv(socket_.get(), cipher_buffer.data(), cipher_buffer.size(), MSG_DONTWAIT);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
-  if (n <= 0) return end(), false;
-  Bytes cipher(cipher_buffer.data(), static_cast<size_t>(n));
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (n <= 0) return end();
+  decrypt({cipher_buffer.data(), static_cast<size_t>(n)});
+  if (tls_->state() == pki::TlsState::failed || tls_->state() == pki::TlsState::closed) {
+    tls_->close_notify(*this);
+    (void)flush();  // an alert, at best
+    return end();
+  }
+  pump();
+}
+
+// All of what one read brought goes to the parser, which keeps what belongs to later requests.
+void Connection::decrypt(Bytes cipher) {
   for (;;) {
     const auto progress = tls_->receive(cipher, plain_buffer, *this);
     cipher = cipher.subspan(progress.consumed);
-    if (!open_ && progress.state == pki::TlsState::open) {
-      open_ = true;
-      owner_.on_handshake(true, {});
-      wait_for_next();
+    if (phase_ == Phase::handshake && progress.state != pki::TlsState::handshaking) {
+      owner_.on_handshake(progress.state == pki::TlsState::open, tls_->failure());
+      enter(Phase::idle);
     }
-    if (progress.produced != 0 && !take_plain({plain_buffer.data(), progress.produced})) {
-      return false;
-    }
-    if (progress.state == pki::TlsState::failed || progress.state == pki::TlsState::closed) {
-      if (!open_) owner_.on_handshake(false, tls_->failure());
-      if (busy_) return end(), false;
-      closing_ = true;
-      break;
-    }
-    if (cipher.empty() && progress.produced < plain_buffer.size()) break;
+    parser_.hold({plain_buffer.data(), progress.produced});
+    if (cipher.empty() && progress.produced < plain_buffer.size()) return;
   }
-  return flush();
 }
 
-// Octets of requests. What arrives behind a request that is being answered waits in the parser:
-// at most what one receive() brought, since nothing is read meanwhile.
-bool Connection::take_plain(Bytes plain) {
-  if (closing_) return true;
-  const bool began = !parser_.in_request();
-  const bool had_header = parser_.headers_done();
-  if (busy_) {
-    if (parser_.buffered() > cipher_buffer.size() * 2) return end(), false;
-    parser_.hold(plain);
+void Connection::discard() {
+  const ssize_t n = ::recv(socket_.get(), cipher_buffer.data(), cipher_buffer.size(), MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (n <= 0) end();
+}
+
+// Goes on as far as it can: writes what there is to write, then takes the next request.
+void Connection::pump() {
+  pumping_ = true;
+  bool more = true;
+  while (more && flush()) {
+    const bool reads = phase_ == Phase::idle || phase_ == Phase::header || phase_ == Phase::body;
+    more = reads && next_request();
+  }
+  pumping_ = false;
+  update_interest();
+}
+
+// False when more must arrive first.
+bool Connection::next_request() {
+  const auto progress = parser_.feed({});
+  if (progress == http::Progress::bad) {
+    owner_.on_bad_request(parser_.status());
+    send(error_reply(parser_.status(), "request", parser_.reason(),
+                     "see GET /v1/openapi.json for what can be asked"),
+         false);
     return true;
   }
-  const auto progress = parser_.feed(plain);
-  if (progress == http::Progress::need_more || progress == http::Progress::need_continue) {
-    if (began) loop_.timers().set(*this, loop_.now() + patience_.header);
-    if (!had_header && parser_.headers_done()) {
-      loop_.timers().set(*this, loop_.now() + patience_.body);
-    }
+  if (progress == http::Progress::complete) {
+    http::Request request = parser_.take();
+    keep_alive_ = keep_alive_ && request.keep_alive;
+    head_ = request.method == "HEAD";
+    if (head_) request.method = "GET";
+    enter(Phase::answer);
+    owner_.on_request(*this, std::move(request));
+    return true;
   }
-  return advance(progress);
-}
-
-bool Connection::advance(http::Progress progress) {
-  switch (progress) {
-    case http::Progress::need_more:
-      return true;
-    case http::Progress::need_continue:
-      (void)tls_->send(as_bytes(http::continue_response()), *this);
-      return true;
-    case http::Progress::bad:
-      owner_.on_bad_request(parser_.status());
-      send(error_reply(parser_.status(), "request", parser_.reason(),
-                       "see GET /v1/openapi.json for what can be asked"),
-           false);
-      return true;
-    case http::Progress::complete:
-      break;
-  }
-  http::Request request = parser_.take();
-  busy_ = true;
-  keep_alive_ = request.keep_alive;
-  head_ = request.method == "HEAD";
-  if (head_) request.method = "GET";
-  loop_.timers().set(*this, loop_.now() + patience_.answer);
-  owner_.on_request(*this, std::move(request));
-  return true;
+  const Phase part = parser_.headers_done() ? Phase::body : Phase::header;
+  enter(parser_.in_request() ? part : Phase::idle);
+  if (progress != http::Progress::need_continue) return false;
+  (void)tls_->send(as_bytes(http::continue_response()), *this);
+  (void)flush();
+  return false;
 }
 
 void Connection::reply(const Reply& reply) {
-  if (!busy_ || ended_) return;
-  busy_ = false;
+  if (phase_ != Phase::answer || ended_) return;
   send(reply, keep_alive_);
-  if (closing_) return (void)flush();
-  wait_for_next();
-  // A pipelined request may have waited; its reply comes back here.
-  if (parser_.in_request() && !advance(parser_.feed({}))) return;
-  flush();
+  if (!pumping_) pump();
 }
 
 void Connection::send(const Reply& reply, bool keep_alive) {
@@ -164,39 +204,42 @@ void Connection::send(const Reply& reply, bool keep_alive) {
   response.keep_alive = keep_alive;
   response.head = head_;
   response.body = reply.body;
-  if (!tls_->send(as_bytes(http::serialize(response)), *this)) keep_alive = false;
-  if (!keep_alive) {
-    tls_->close_notify(*this);
-    closing_ = true;
-    loop_.timers().set(*this, loop_.now() + patience_.write);
-  }
+  last_ = !keep_alive;
+  if (!tls_->send(as_bytes(http::serialize(response)), *this)) last_ = true;
+  if (last_) tls_->close_notify(*this);
+  head_ = false;
+  enter(Phase::write);
 }
 
 void Connection::close_soon() {
   keep_alive_ = false;
-  if (!busy_ && output_.empty()) end();
+  if (idle() || phase_ == Phase::handshake) end();
 }
 
-void Connection::wait_for_next() { loop_.timers().set(*this, loop_.now() + patience_.idle); }
-
+// False when it must wait for the socket, or the connection is over.
 bool Connection::flush() {
   while (sent_ < output_.size()) {
     const ssize_t n = ::send(socket_.get(), output_.data() + sent_, output_.size() - sent_,
                              MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-      loop_.change(socket_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP, *this);
-      if (!busy_) loop_.timers().set(*this, loop_.now() + patience_.write);
-      return true;
+      if (phase_ == Phase::handshake) return end(), false;  // it does not take even that
+      enter(Phase::write);
+      return false;
     }
     if (n < 0) return end(), false;
     sent_ += static_cast<size_t>(n);
   }
   output_.clear();
   sent_ = 0;
-  if (closing_) return end(), false;
-  // While busy only the hang-up is of interest, or epoll would report unread octets for ever.
-  loop_.change(socket_.get(), busy_ ? EPOLLRDHUP : EPOLLIN | EPOLLRDHUP, *this);
+  if (phase_ != Phase::write) return true;
+  if (!last_ && keep_alive_) {
+    enter(Phase::idle);
+    return true;
+  }
+  // Closing with octets unread would reset the connection and take the answer with it.
+  ::shutdown(socket_.get(), SHUT_WR);
+  enter(Phase::linger);
   return true;
 }
 

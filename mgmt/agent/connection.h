@@ -1,4 +1,6 @@
-// One HTTPS connection: TLS, one request at a time, keep-alive, and a limit on every wait.
+// One HTTPS connection: TLS, one request at a time, keep-alive, and a limit on every wait. While
+// a request is being answered or an answer is being written nothing is read: a client that asks
+// faster than it listens waits, and costs a buffer's worth of memory.
 #pragma once
 
 #include <memory>
@@ -20,19 +22,21 @@ struct Patience {
   Duration answer = 125s;  // control's, above the longest publish?wait=
   Duration write = 60s;
   Duration idle = 60s;
+  Duration linger = 2s;  // for the client to hang up first, so that it reads the last answer
 };
 
 class Connection final : public Watcher, private pki::CipherSink, private Timer {
  public:
-  // The connection's owner. Every call may destroy the connection once it returns to the loop.
+  // The connection's owner.
   class Owner {
    public:
     virtual ~Owner() = default;
-    // A whole request; the answer goes to reply() of the connection with that id.
+    // A whole request; the answer goes to reply(), inside this call or later.
     virtual void on_request(Connection& connection, http::Request request) = 0;
     virtual void on_handshake(bool good, const std::string& failure) = 0;
+    // Answered by the connection itself: 400 and its like, 408, 504.
     virtual void on_bad_request(uint16_t status) = 0;
-    // The connection is over; the owner destroys it.
+    // The connection is over; the owner destroys it, but not inside this call.
     virtual void on_end(Connection& connection) = 0;
   };
 
@@ -44,22 +48,29 @@ class Connection final : public Watcher, private pki::CipherSink, private Timer 
   uint64_t id() const { return id_; }
   std::string client() const { return remote_.text(); }
   // Nothing outstanding and nothing half done: the first to go when there are too many.
-  bool idle() const { return !busy_ && !parser_.in_request() && output_.empty(); }
+  bool idle() const { return phase_ == Phase::idle || phase_ == Phase::linger; }
+  // The answer to what on_request() brought; nothing happens when it has been given up.
   void reply(const Reply& reply);
-  // Answers what is outstanding, then closes.
+  // Ends now when idle, else with the answer that is outstanding.
   void close_soon();
 
  private:
+  enum class Phase : uint8_t { handshake, idle, header, body, answer, write, linger };
+
   void on_ready(uint32_t events) override;
   void on_timer(Instant now) override;
   void append(Bytes ciphertext) override;
 
-  bool receive();
-  bool take_plain(Bytes plain);
-  bool advance(http::Progress progress);
+  void receive();
+  void discard();
+  void decrypt(Bytes cipher);
+  void pump();
+  bool next_request();
   void send(const Reply& reply, bool keep_alive);
   bool flush();
-  void wait_for_next();
+  void enter(Phase phase);
+  Duration limit_of(Phase phase) const;
+  void update_interest();
   void end();
 
   Loop& loop_;
@@ -72,11 +83,12 @@ class Connection final : public Watcher, private pki::CipherSink, private Timer 
   Patience patience_;
   std::string output_;  // ciphertext waiting for the socket
   size_t sent_ = 0;
-  bool open_ = false;  // handshake done
-  bool busy_ = false;  // a request is with the owner
+  uint32_t interest_ = 0;  // what epoll watches for
+  Phase phase_ = Phase::handshake;
   bool head_ = false;
   bool keep_alive_ = true;
-  bool closing_ = false;  // once output_ is out
+  bool last_ = false;     // what is in output_ ends the connection
+  bool pumping_ = false;  // pump() is on the stack: reply() leaves the rest to it
   bool ended_ = false;
 };
 
