@@ -48,8 +48,8 @@ TEST(R1, ReadsAResponse) {
 
 TEST(R1, NothingIsLeftFromTheMessageBefore) {
   Message m;
-  ASSERT_EQ(parse(with("To: <sip:bob@example.com>", "To: <sip:bob@example.com>;tag=x"), m),
-            Defect::none);
+  const std::string tagged = with("To: <sip:bob@example.com>", "To: <sip:bob@example.com>;tag=x");
+  ASSERT_EQ(parse(tagged, m), Defect::none);
   EXPECT_EQ(m.to_tag, "x");
   EXPECT_EQ(parse("SIP/2.0 200 OK\r\n\r\n", m), Defect::missing_header);
   EXPECT_EQ(m.to_tag, "");
@@ -161,7 +161,8 @@ TEST(R1, ALoneCarriageReturnOrLineFeedIsRefused) {
 
 TEST(R1, WhatARefusalNeedsIsReadBehindTheDefect) {
   Message m;
-  EXPECT_EQ(parse(with("SIP/2.0\r", "SIP/7.0\r"), m), Defect::version);
+  const std::string future = with("SIP/2.0\r", "SIP/7.0\r");
+  EXPECT_EQ(parse(future, m), Defect::version);
   EXPECT_EQ(m.via.branch, "z9hG4bK77aa");
   EXPECT_EQ(m.call_id, "7d1c@partner.net");
   EXPECT_EQ(m.cseq, 4711u);
