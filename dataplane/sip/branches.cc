@@ -18,7 +18,7 @@ PathEnd Proxy::Core::path_out(uint32_t next_hop) const {
 }
 
 uint32_t Proxy::Core::key_of_peer(const PeerFacts& peer) const {
-  return peer.next_hop == kNoNextHop ? 0 : published->next_hops.key(peer.next_hop);
+  return published->next_hops.key(peer.next_hop);
 }
 
 uint32_t Proxy::Core::pick(const Direction& direction, std::span<const uint32_t> excluded) {

@@ -18,8 +18,8 @@ class NextHops {
            const snapshot::Section<snapshot::Realms>& realms);
 
   // Names a next hop across publishes and restarts: a hash of host, port, transport and realm
-  // name. Never 0.
-  uint32_t key(uint32_t next_hop) const { return keys_[next_hop]; }
+  // name. 0 only for kNoNextHop.
+  uint32_t key(uint32_t next_hop) const { return next_hop < keys_.size() ? keys_[next_hop] : 0; }
   // kNoNextHop when the snapshot has none of that key.
   uint32_t find_key(uint32_t key) const;
   // By host name or by address of one of its endpoints; among several with that host, one with

@@ -220,6 +220,30 @@ TEST_F(Calls, R10_4320_408IsNotForwardedToOtherRequests) {
   EXPECT_EQ(counter("fedge_signal_dropped_total{what=\"late_timeout\"}"), 1u);
 }
 
+TEST_F(Calls, R10_AckThatCannotGoOnIsDropped) {
+  RequestText ack = same("ACK");
+  receive(from_stranger(), ack);
+  ack.uri = "sip:bob@nowhere.example";
+  receive(from_partner(), ack);
+  ack.uri = "sip:bob@example.com";
+  ack.headers = "Max-Forwards: 0\r\n";
+  receive(from_partner(), ack);
+  std::string broken = ack.text();
+  broken.replace(broken.find("SIP/2.0"), 7, "SIP/9.0");
+  receive(from_partner(), broken);
+  EXPECT_TRUE(outbound.empty());
+  EXPECT_EQ(counter("fedge_signal_dropped_total{what=\"ack\"}"), 4u);
+}
+
+TEST_F(Calls, R10_16_11_AckKeepsItsBranchWhenRepeated) {
+  RequestText ack = same("ACK");
+  receive(from_partner(), ack);
+  Taken first = take_request(fe1, Method::ack);
+  receive(from_partner(), ack);
+  Taken second = take_request(fe1, Method::ack);
+  EXPECT_EQ(first.message().via.branch, second.message().via.branch);
+}
+
 TEST_F(Calls, R10_RepeatedInviteHearsTrying) {
   start();
   receive(from_partner(), invite());

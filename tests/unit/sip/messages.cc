@@ -254,6 +254,26 @@ TEST_F(Full, R10_RefusesWithoutStateWhenFull) {
   EXPECT_EQ(proxy.server_transactions(), 4u);
 }
 
+TEST_F(Full, R10_MemoryComesBack) {
+  for (int i = 0; i < 300; ++i) {
+    RequestText request;
+    request.branch = "z9hG4bK-" + std::to_string(i);
+    request.body = std::string(i % 3 == 0 ? 100 : i % 3 == 1 ? 5000 : 50000, 'x');
+    receive(from_partner(), request);
+    Taken sent = take_request(fe1, Method::message);
+    if (i % 2 == 0) {
+      respond(sent, 200);
+      take_response(kFromPartner, 200);
+    } else {
+      respond(sent, 503);
+      Taken again = take_request(fe2, Method::message);
+      respond(again, 200);
+      take_response(kFromPartner, 200);
+    }
+  }
+  expect_idle();
+}
+
 TEST_F(Full, R10_AcceptedCallsMakeRoom) {
   RequestText request;
   request.method = "INVITE";
