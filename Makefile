@@ -54,10 +54,11 @@ objects  = $(patsubst %.cc,$(BUILD)/obj/%.o,$(call sources,$(1)))
 archive  = $(BUILD)/lib/$(subst /,_,$(1)).a
 ARCHIVES := $(foreach l,$(LIBRARIES),$(if $(call sources,$(l)),$(call archive,$(l))))
 # A program or a unit test links its folder and the folders before it, less those that
-# dataplane and mgmt may not include: a wrong include does not link either.
+# dataplane, mgmt and init may not include: a wrong include does not link either.
 through  = $(firstword $(2)) $(if $(filter-out $(1),$(firstword $(2))),$(call through,$(1),$(wordlist 2,99,$(2))))
 closed   := firmware/topology firmware/store firmware/control firmware/init board/linux
-below    = $(if $(filter firmware/% board/%,$(1)),,$(closed))
+beyond_init := firmware/pki firmware/topology firmware/store firmware/control
+below    = $(if $(filter firmware/init,$(1)),$(beyond_init),$(if $(filter firmware/% board/%,$(1)),,$(closed)))
 needs    = $(foreach l,$(filter-out $(call below,$(1)),$(call through,$(1),$(LIBRARIES))),$(if $(call sources,$(l)),$(call archive,$(l))))
 group    = -Wl,--start-group $(1) -Wl,--end-group
 link_dpdk = $(if $(findstring fastpath,$(1)),$(DPDK_LIBS))
