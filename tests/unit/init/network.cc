@@ -1,18 +1,11 @@
 // Wire and taps against the kernel, in namespaces of the test's own. Needs root.
-#include <gtest/gtest.h>
 #include <linux/rtnetlink.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <optional>
 
 #include "firmware/init/sysctl.h"
 #include "firmware/init/taps.h"
-#include "firmware/init/wire.h"
-#include "firmware/netlink/tap.h"
-#include "firmware/snapshot/writer.h"
+#include "tests/unit/init/network_test.h"
 
 namespace fedge::init {
 namespace {
@@ -21,36 +14,6 @@ using netlink::Inside;
 using netlink::Link;
 using netlink::NetworkNamespace;
 using netlink::Socket;
-
-struct NetworkTest : testing::Test {
-  void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-    name = "ft" + std::to_string(::getpid());
-    // Where the machine's interfaces would be.
-    auto space = NetworkNamespace::open(name + "-home");
-    ASSERT_TRUE(space) << space.error().text();
-    home = std::move(*space);
-    inside.emplace(home);
-    for (const char* port : {"p0", "p1"})
-      queues.push_back(std::move(*netlink::open_tap_queue(port)));
-  }
-  void TearDown() override {
-    inside.reset();
-    for (const char* suffix : {"-home", "-wire", "-punt"}) {
-      (void)NetworkNamespace::remove(name + suffix);
-    }
-  }
-  static std::optional<Link> find(const std::string& link) {
-    auto socket = Socket::open();
-    auto found = find_link(*socket, link);
-    return found ? *found : std::nullopt;
-  }
-  const std::vector<board::Port> ports{{"port0", "p0"}, {"port1", "p1"}};
-  std::string name;
-  NetworkNamespace home;
-  std::optional<Inside> inside;
-  std::vector<Fd> queues;
-};
 
 TEST_F(NetworkTest, PortsMoveInAndBack) {
   const auto mac = find("p0")->mac;
@@ -230,23 +193,8 @@ TEST_F(TapsTest, OneBadRouteDoesNotStopTheOthers) {
 TEST_F(TapsTest, PlansFollowTheRealmsSection) {
   auto wire = Wire::open(name, ports);
   ASSERT_TRUE(wire);
-  const auto section = [](const char* device) {
-    snapshot::Writer w(snapshot::Kind::realms);
-    const std::vector<snapshot::Port> list{{w.text("wan"), w.text(device)}};
-    const std::vector<snapshot::RealmAddress> at{{*Prefix::parse("192.0.2.1/24"), {}}};
-    const std::vector<snapshot::RealmRoute> routes{
-        {*Prefix::parse("0.0.0.0/0"), *IpAddress::parse("192.0.2.254")}};
-    snapshot::Realm realm{};
-    realm.name = w.text("outside");
-    realm.mtu = 1450;
-    realm.addresses = w.slice(at);
-    realm.routes = w.slice(routes);
-    snapshot::Realms root{};
-    root.ports = w.slice(list);
-    root.realms = w.slice(std::vector{realm});
-    return w.finish(root);
-  };
-  const std::string good = section("port1");
+  const std::string good =
+      realms_section({{"outside", "port1", {"192.0.2.1/24"}, "192.0.2.254", 1450}});
   auto realms = snapshot::Section<snapshot::Realms>::open(as_bytes(good));
   ASSERT_TRUE(realms) << realms.error().text();
   const auto plans = plan_taps(*realms, *wire);
@@ -257,7 +205,7 @@ TEST_F(TapsTest, PlansFollowTheRealmsSection) {
   EXPECT_EQ((*plans)[0].mtu, 1450u);
   EXPECT_EQ((*plans)[0].addresses[0].text(), "192.0.2.1/24");
   EXPECT_EQ((*plans)[0].routes[0].via.text(), "192.0.2.254");
-  const std::string other = section("port7");
+  const std::string other = realms_section({{"outside", "port7", {}, nullptr, 1500}});
   realms = snapshot::Section<snapshot::Realms>::open(as_bytes(other));
   ASSERT_TRUE(realms);
   const auto refused = plan_taps(*realms, *wire);
