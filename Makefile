@@ -113,8 +113,10 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 # tests/unit/wire_sip tests firmware/wire/sip; a name without a folder links everything.
 unit_of  = $(or $(lastword $(filter %/$(subst _,/,$(1)),$(LIBRARIES))),$(lastword $(LIBRARIES)))
+# What a unit test takes from another one's folder.
+lent_to_signal := tests/unit/pki/authority.cc
 define unit_rule
-$(BUILD)/tests/$(1): $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard tests/unit/$(1)/*.cc)) $(call needs,$(call unit_of,$(1)))
+$(BUILD)/tests/$(1): $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard tests/unit/$(1)/*.cc) $(lent_to_$(1))) $(call needs,$(call unit_of,$(1)))
 	@mkdir -p $$(@D)
 	@echo '  LINK tests/$(1)'
 	@$(CXX) $(SANITIZE) -o $$@ $$(filter %.o,$$^) $(call group,$(call needs,$(call unit_of,$(1)))) $(call link_dpdk,$(1)) $(LIBS) -lgmock -lgtest -lgtest_main

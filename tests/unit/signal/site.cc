@@ -51,6 +51,9 @@ void Peer::send(std::string_view bytes) { EXPECT_EQ(send_some(bytes), bytes.size
 
 Server::Server(const std::string& address, uint16_t port)
     : fd_(bound_socket({*IpAddress::parse(address), port})) {
+  // Connections inherit it: what the worker sends and nobody reads soon waits at the worker.
+  const int small = 4096;
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   EXPECT_EQ(::listen(fd_.get(), 64), 0);
   endpoint_ = local_endpoint(fd_.get()).text();
 }
