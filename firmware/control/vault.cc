@@ -1,0 +1,166 @@
+#include "firmware/control/vault.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "firmware/snapshot/reader.h"
+#include "firmware/snapshot/writer.h"
+
+namespace fedge::control {
+
+using link::Process;
+
+namespace {
+
+constexpr std::string_view kAtRest = "certificate-key";
+constexpr std::chrono::days kSelfSignedLife{825};
+constexpr std::array kOwners{Process::control, Process::signal, Process::agent};
+
+std::string_view purpose_of(snapshot::Kind kind) {
+  return kind == snapshot::Kind::keys_signal ? "keys-signal" : "keys-agent";
+}
+
+bool same_bytes(Bytes a, Bytes b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+}
+
+}  // namespace
+
+const pki::Secret& Vault::key_of(Process owner) const { return keys_[static_cast<size_t>(owner)]; }
+
+Status Vault::take_sealing_key(Process owner, int fd) {
+  auto key = pki::read_sealing_key(fd);
+  if (!key) return std::unexpected(key.error());
+  keys_[static_cast<size_t>(owner)] = std::move(*key);
+  return {};
+}
+
+bool Vault::has_keys() const {
+  return std::ranges::none_of(kOwners, [this](Process p) { return key_of(p).empty(); });
+}
+
+Result<store::Certificate> Vault::import(const std::string& id, std::string_view chain_pem,
+                                         std::string_view key_pem, WallTime effective_from,
+                                         WallTime now) const {
+  auto chain = pki::parse_chain(chain_pem);
+  if (!chain) return fail("/chain", chain.error().what, chain.error().remedy);
+  auto key = pki::parse_key(key_pem);
+  if (!key) return fail("/key", key.error().what, key.error().remedy);
+  if (auto fits = pki::check_pair(*chain, *key, std::max(effective_from, now)); !fits) {
+    return fail("/chain", fits.error().what, fits.error().remedy);
+  }
+  auto sealed = pki::seal(key_of(Process::control), kAtRest, key->bytes());
+  if (!sealed) return std::unexpected(sealed.error());
+  store::Certificate certificate;
+  certificate.id = id;
+  certificate.chain = chain_pem;
+  certificate.sealed_key = std::move(*sealed);
+  certificate.effective_from = effective_from;
+  certificate.fingerprint = chain->info.front().sha256;
+  return certificate;
+}
+
+Result<pki::Chain> Vault::check_trust(std::string_view pem, WallTime now) {
+  auto chain = pki::parse_chain(pem);
+  if (!chain) return fail("/pem", chain.error().what, chain.error().remedy);
+  for (size_t i = 0; i < chain->info.size(); ++i) {
+    const pki::CertificateInfo& info = chain->info[i];
+    const std::string which = "certificate " + std::to_string(i + 1) + " (" + info.subject + ")";
+    if (!info.is_ca) {
+      return fail("/pem", which + " is not a CA certificate",
+                  "give the certificate of the authority that signed it");
+    }
+    if (info.not_after < now) return fail("/pem", which + " has expired", "give its successor");
+  }
+  return chain;
+}
+
+Result<store::Certificate> Vault::make_management(const std::string& fqdn,
+                                                  const std::string& address, WallTime now) const {
+  auto made = pki::make_self_signed(fqdn, {fqdn, "localhost", address}, now, kSelfSignedLife);
+  if (!made) return std::unexpected(made.error());
+  auto chain = pki::parse_chain(made->certificate_pem);
+  if (!chain) return std::unexpected(chain.error());
+  auto sealed = pki::seal(key_of(Process::control), kAtRest, made->key_der.bytes());
+  if (!sealed) return std::unexpected(sealed.error());
+  store::Certificate certificate;
+  certificate.id = kManagementCertificate;
+  certificate.chain = std::move(made->certificate_pem);
+  certificate.sealed_key = std::move(*sealed);
+  certificate.effective_from = chain->info.front().not_before;
+  certificate.fingerprint = chain->info.front().sha256;
+  return certificate;
+}
+
+Result<SectionPointer> Vault::seal_keys(snapshot::Kind kind, Process owner,
+                                        const std::vector<uint64_t>& keys, store::Store& store,
+                                        const SectionPointer& previous) const {
+  auto stored = store.certificates();
+  if (!stored) return std::unexpected(stored.error());
+  std::vector<pki::PrivateKey> in_clear;
+  for (const store::Certificate& certificate : *stored) {
+    if (std::ranges::find(keys, certificate.key) == keys.end()) continue;
+    auto key = pki::unseal(key_of(Process::control), kAtRest, as_bytes(certificate.sealed_key));
+    if (!key) {
+      return fail("certificate " + certificate.id, "its key cannot be opened: " + key.error().what,
+                  "import the certificate and its key again");
+    }
+    in_clear.push_back({certificate.key, std::move(*key)});
+  }
+  std::ranges::sort(in_clear, {}, &pki::PrivateKey::id);
+  auto plain = pki::encode_keys(in_clear);
+  if (!plain) return std::unexpected(plain.error());
+  if (previous) {
+    auto old = pki::unseal(key_of(owner), purpose_of(kind),
+                           snapshot::key_payload(previous->mapping.bytes()));
+    if (old && same_bytes(old->bytes(), plain->bytes())) return previous;
+  }
+  auto sealed = pki::seal(key_of(owner), purpose_of(kind), plain->bytes());
+  if (!sealed) return std::unexpected(sealed.error());
+  return hold_section(kind, as_bytes(snapshot::wrap_keys(kind, as_bytes(*sealed))));
+}
+
+std::vector<store::Certificate> in_force_and_staged(std::vector<store::Certificate> entries,
+                                                    WallTime now) {
+  size_t in_force = 0;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].effective_from <= now) in_force = i;
+  }
+  entries.erase(entries.begin(), entries.begin() + static_cast<ptrdiff_t>(in_force));
+  return entries;
+}
+
+Result<StoredCertificates> StoredCertificates::read(store::Store& store, WallTime now) {
+  StoredCertificates out;
+  auto stored = store.certificates();
+  if (!stored) return std::unexpected(stored.error());
+  std::map<std::string, std::vector<store::Certificate>> by_id;
+  for (store::Certificate& c : *stored) by_id[c.id].push_back(std::move(c));
+  for (auto& [id, entries] : by_id) {
+    for (const store::Certificate& c : in_force_and_staged(std::move(entries), now)) {
+      auto chain = pki::parse_chain(c.chain);
+      if (!chain) continue;
+      out.certificates_[id].push_back(
+          {std::move(chain->der), c.key, c.effective_from.time_since_epoch().count()});
+    }
+  }
+  auto anchors = store.trust_anchors();
+  if (!anchors) return std::unexpected(anchors.error());
+  for (const store::TrustAnchor& anchor : *anchors) {
+    if (auto chain = pki::parse_chain(anchor.pem)) out.trust_[anchor.id] = std::move(chain->der);
+  }
+  return out;
+}
+
+std::vector<CertificateSource::Version> StoredCertificates::certificate(
+    const std::string& id) const {
+  const auto found = certificates_.find(id);
+  return found == certificates_.end() ? std::vector<Version>() : found->second;
+}
+
+std::vector<std::string> StoredCertificates::trust(const std::string& id) const {
+  const auto found = trust_.find(id);
+  return found == trust_.end() ? std::vector<std::string>() : found->second;
+}
+
+}  // namespace fedge::control
