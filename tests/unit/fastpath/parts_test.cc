@@ -1,0 +1,152 @@
+// The parts of the fast path that need neither DPDK nor root.
+#include <gtest/gtest.h>
+#include <linux/neighbour.h>
+
+#include <string>
+
+#include "dataplane/fastpath/idle.h"
+#include "dataplane/fastpath/mirror.h"
+#include "dataplane/fastpath/plan.h"
+#include "dataplane/fastpath/ports.h"
+#include "dataplane/fastpath/tag.h"
+
+namespace fedge::fastpath {
+namespace {
+
+TEST(Idle, R11_PollsWhileFramesComeAndSleepsOtherwise) {
+  Idle idle(false);
+  EXPECT_EQ(idle.next_wait(true, false), 0ns);
+  EXPECT_EQ(idle.next_wait(true, true), 0ns);
+  EXPECT_EQ(idle.next_wait(false, false), Idle::kAlive);
+  EXPECT_EQ(idle.next_wait(false, true), Idle::kRetry);
+}
+
+TEST(Idle, R11_AsksAPortWithoutADescriptorAtGrowingIntervals) {
+  Idle idle(true);
+  EXPECT_EQ(idle.next_wait(false, false), Idle::kFirst);
+  EXPECT_EQ(idle.next_wait(false, false), 2 * Idle::kFirst);
+  for (int i = 0; i < 10; ++i) (void)idle.next_wait(false, false);
+  EXPECT_EQ(idle.next_wait(false, false), Idle::kLongest);
+  EXPECT_EQ(idle.next_wait(true, false), 0ns);
+  EXPECT_EQ(idle.next_wait(false, false), Idle::kFirst);
+}
+
+TEST(Tag, R11_GoesInAndComesOutInPlace) {
+  const std::string plain = "ddddddssssss\x08\x06payload";
+  std::string buffer = "????" + plain;
+  auto* const bytes = reinterpret_cast<std::byte*>(buffer.data());
+  insert_tag(bytes, 7);
+  EXPECT_EQ(buffer, std::string("ddddddssssss\x81\x00\x00\x07\x08\x06payload", 25));
+  remove_tag(bytes);
+  EXPECT_EQ(buffer.substr(4), plain);
+}
+
+TEST(PortSpec, B1_ToldByItsAddressIsAPciDevice) {
+  EXPECT_TRUE((PortSpec{"port0", "0000:03:00.0"}.is_pci()));
+  EXPECT_FALSE((PortSpec{"port0", "e1-out"}.is_pci()));
+  EXPECT_FALSE((PortSpec{"port0", "eth0.7"}.is_pci()));
+}
+
+TEST(Meters, O3_NamesAreStableAndDistinct) {
+  Counters counters;
+  const std::vector<admission::BoxPort> ports{{"port0", {}}};
+  const std::vector<admission::RealmEntry> realms{{"outside", 0, 0, 1500, {}, {}}};
+  const Meters first = Meters::make(counters, ports, realms);
+  const Meters again = Meters::make(counters, ports, realms);
+  EXPECT_EQ(first.realms[0].packets, again.realms[0].packets);
+  EXPECT_EQ(first.drops, again.drops);
+  const std::string name =
+      "fedge_fastpath_packets_total{realm=\"outside\",direction=\"in\",class=\"listener\"}";
+  EXPECT_EQ(counters.series(name), first.realms[0].packets[0][0]);
+  const auto checksum = admission::Reason(ip::Malformed::ipv4_checksum);
+  EXPECT_EQ(counters.series("fedge_fastpath_dropped_total{reason=\"ipv4_checksum\"}"),
+            first.drops[checksum.index()]);
+}
+
+class MirrorTest : public testing::Test {
+ protected:
+  MirrorTest() {
+    mirror_.set_realms({"outside", "inside"});
+    mirror_.on_resync();
+    link(5, "inside");
+    link(9, "somewhere");
+  }
+  void link(uint32_t index, const std::string& name, bool gone = false) {
+    netlink::LinkEvent event{gone, {}};
+    event.link.index = index;
+    event.link.name = name;
+    mirror_.on_link(event);
+  }
+  void neighbour(uint32_t index, const char* address, uint8_t last, uint16_t state = NUD_REACHABLE,
+                 bool gone = false) {
+    netlink::Neighbour n{index, *IpAddress::parse(address), ip::Mac{2, 0, 0, 0, 0, last}, state};
+    mirror_.on_neighbour({gone, n});
+  }
+  void route(uint32_t index, const char* to, const char* via, bool gone = false) {
+    mirror_.on_route({gone, {index, *Prefix::parse(to), *IpAddress::parse(via), 100, 4}});
+  }
+  std::optional<ip::Mac> find(const char* address) const {
+    return mirror_.find_neighbour(1, *IpAddress::parse(address));
+  }
+
+  Mirror mirror_{7};
+};
+
+TEST_F(MirrorTest, R11_FollowsTheNeighboursOfTheRealmsTaps) {
+  neighbour(5, "10.2.0.9", 9);
+  neighbour(9, "10.2.0.10", 10);  // no realm's
+  neighbour(5, "10.2.0.11", 11, NUD_FAILED);
+  mirror_.on_synced();
+  ASSERT_TRUE(find("10.2.0.9"));
+  EXPECT_EQ((*find("10.2.0.9"))[5], 9);
+  EXPECT_FALSE(find("10.2.0.10"));
+  EXPECT_FALSE(find("10.2.0.11"));
+  EXPECT_FALSE(mirror_.find_neighbour(0, *IpAddress::parse("10.2.0.9")));
+  EXPECT_EQ(mirror_.neighbours(1), 1u);
+  neighbour(5, "10.2.0.9", 99);
+  EXPECT_EQ((*find("10.2.0.9"))[5], 99);
+  EXPECT_EQ(mirror_.neighbours(1), 1u);
+  neighbour(5, "10.2.0.9", 99, NUD_FAILED);
+  EXPECT_FALSE(find("10.2.0.9"));
+  EXPECT_EQ(mirror_.neighbours(1), 0u);
+}
+
+TEST_F(MirrorTest, R11_ForgetsWhatASynchronisationDoesNotConfirm) {
+  neighbour(5, "10.2.0.9", 9);
+  neighbour(5, "fd00::9", 10);
+  mirror_.on_synced();
+  mirror_.on_resync();
+  link(5, "inside");
+  neighbour(5, "fd00::9", 10);
+  EXPECT_TRUE(find("10.2.0.9"));  // used until all is told
+  mirror_.on_synced();
+  EXPECT_FALSE(find("10.2.0.9"));
+  EXPECT_TRUE(find("fd00::9"));
+  EXPECT_EQ(mirror_.neighbours(1), 1u);
+}
+
+TEST_F(MirrorTest, R11_ATapThatGoesTakesItsNeighboursAndRoutes) {
+  neighbour(5, "10.2.0.9", 9);
+  route(5, "0.0.0.0/0", "10.2.0.254");
+  route(5, "10.9.0.0/16", "10.2.0.253");
+  route(5, "10.9.0.0/16", "10.2.0.252");  // replaces
+  EXPECT_EQ(mirror_.routes(1).size(), 2u);
+  route(5, "10.9.0.0/16", "10.2.0.252", true);
+  EXPECT_EQ(mirror_.routes(1).size(), 1u);
+  link(5, "inside", true);
+  EXPECT_FALSE(find("10.2.0.9"));
+  EXPECT_EQ(mirror_.neighbours(1), 0u);
+  EXPECT_TRUE(mirror_.routes(1).empty());
+}
+
+TEST(Plan, R11_JoinsRealmsWithTheirTaps) {
+  Plan plan;
+  plan.tables = admission::Tables::none();
+  plan.counters = std::make_shared<Counters>();
+  complete_plan(plan, {}, {});
+  EXPECT_TRUE(plan.realms.empty());
+  EXPECT_TRUE(plan.realm_of_tap.empty());
+}
+
+}  // namespace
+}  // namespace fedge::fastpath
