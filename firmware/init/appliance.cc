@@ -53,7 +53,10 @@ Result<std::unique_ptr<Appliance>> Appliance::open(Loop& loop, Config config) {
   std::unique_ptr<Appliance> appliance(new Appliance(loop, std::move(config), std::move(*instance),
                                                      std::move(hal), std::move(*broker)));
   auto taps = Taps::open(appliance->config_.instance);
-  if (!taps) return std::unexpected(taps.error());
+  if (!taps) {
+    appliance->instance_.close();
+    return std::unexpected(taps.error());
+  }
   appliance->taps_ = std::move(*taps);
   auto wire = Wire::open(appliance->config_.instance, appliance->hal_->ports());
   if (!wire) {

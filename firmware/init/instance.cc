@@ -16,12 +16,26 @@ namespace {
 
 constexpr const char* kRun = "/run/fedge";
 
-Result<Fd> take_lock(const std::string& path, const std::string& held) {
-  Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return fail_errno(path, "cannot open");
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  if (errno != EWOULDBLOCK) return fail_errno(path, "cannot lock");
-  return fail(path, held, "stop the other fedge-init first");
+// The file that is locked is still the one of that name: a run that ends removes its own.
+bool is_current(const Fd& fd, const std::string& path) {
+  struct stat held{};
+  struct stat named{};
+  return ::fstat(fd.get(), &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+}
+
+Result<Fd> take_lock(const std::string& folder, const std::string& held) {
+  const std::string path = folder + "/lock";
+  for (int attempt = 0;; ++attempt) {
+    if (auto made = make_directories(folder, 0755); !made) return std::unexpected(made.error());
+    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd && (errno != ENOENT || attempt == 10)) return fail_errno(path, "cannot open");
+    if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) return fail_errno(path, "cannot lock");
+      return fail(path, held, "stop the other fedge-init first");
+    }
+    if (fd && is_current(fd, path)) return fd;
+  }
 }
 
 // The folder is control's whoever made it, but not what lies in it.
@@ -44,15 +58,14 @@ Result<Instance> Instance::open(const Config& config) {
   instance.name_ = config.instance;
   instance.state_ = config.state;
   instance.run_ = std::string(kRun) + "/" + config.instance;
-  for (const std::string& folder :
-       {instance.run_, instance.bound_programs(), instance.bound_control(), instance.state_}) {
-    if (auto made = make_directories(folder, 0755); !made) return std::unexpected(made.error());
-  }
-  auto run_lock = take_lock(instance.run_ + "/lock",
+  auto run_lock = take_lock(instance.run_,
                             "an instance \"" + config.instance + "\" runs on this machine already");
   if (!run_lock) return std::unexpected(run_lock.error());
-  auto state_lock = take_lock(instance.state_ + "/lock", "another instance uses this folder");
+  auto state_lock = take_lock(instance.state_, "another instance uses this folder");
   if (!state_lock) return std::unexpected(state_lock.error());
+  for (const std::string& folder : {instance.bound_programs(), instance.bound_control()}) {
+    if (auto made = make_directories(folder, 0755); !made) return std::unexpected(made.error());
+  }
   instance.run_lock_ = std::move(*run_lock);
   instance.state_lock_ = std::move(*state_lock);
   const uid_t control = link::spec(link::Process::control).uid;
@@ -69,7 +82,8 @@ void Instance::close() {
   ::unlink((run_ + "/status.json").c_str());
   ::rmdir(bound_programs().c_str());
   ::rmdir(bound_control().c_str());
-  // The lock stays: removing it would let two starts hold two different files.
+  ::unlink((run_ + "/lock").c_str());
+  ::rmdir(run_.c_str());
 }
 
 void Instance::write_status(const Supervisor& supervisor, uint64_t generation,

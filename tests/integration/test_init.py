@@ -1,4 +1,5 @@
 """B4 of fedge-init alone: small stand-ins for the other programs speak the link's protocol."""
+import asyncio
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from tests.lib.appliance import PROCESSES, PROGRAMS, wait_until
+from tests.lib.appliance import PROCESSES, PROGRAMS, RestError, wait_until
 from tests.lib.netns import run
 
 INIT = os.path.join(PROGRAMS, "fedge-init")
@@ -205,7 +206,7 @@ def test_B4_a_clean_stop_removes_everything(box):
     assert box.name not in namespaces()
     links = run("ip", "-br", "link")
     assert all(f"{device}@" in links for device in box.ports)
-    assert not os.path.exists(f"/run/fedge/{box.name}/status.json")
+    assert not os.path.exists(f"/run/fedge/{box.name}")
 
 
 @pytest.mark.parametrize("process", PROCESSES)
@@ -302,3 +303,45 @@ def test_B4_check_tells_all_that_is_wrong(box):
     assert bad.returncode == 1
     for path in ("/instance: ", "/ports/0/interface: is missing", "/colour: "):
         assert path in bad.stderr
+
+
+def test_B4_R11_realms_follow_a_publish_and_connections_live_on(site):
+    punt = ["ip", "netns", "exec", f"{site.lab.name}-punt"]
+
+    def taps():
+        return run(*punt, "ip", "-br", "addr")
+
+    async def scenario():
+        server = await site.inside.server().start()
+        client = await site.partner.client().connect()
+        topology = site.topology()
+        grown = json.loads(json.dumps(topology))
+        grown["realms"].append({"name": "lab", "port": topology["realms"][0]["port"], "vlan": 77,
+                                "mtu": 1400, "addresses": [{"address": "10.77.0.1/24"}]})
+        loop = asyncio.get_running_loop()
+        for document, there in ((grown, True), (topology, False)):
+            await loop.run_in_executor(None, site.appliance.publish, document)
+            await loop.run_in_executor(None, lambda want=there: wait_until(
+                lambda: ("lab" in taps()) == want, 5, f"the tap's presence is {want}"))
+            if there:
+                assert "10.77.0.1/24" in taps()
+                assert "mtu 1400" in run(*punt, "ip", "link", "show", "lab")
+            assert (await client.request("MESSAGE", "sip:bob@example.com")).status == 200
+        await client.close()
+        await server.stop()
+
+    asyncio.run(scenario())
+
+
+def test_B4_P1_a_port_that_the_box_does_not_have_is_refused_in_words(site):
+    before = site.appliance.rest("GET", "/v1/status")["revision"]
+    topology = site.topology()
+    topology["ports"][0]["device"] = "port9"
+    try:
+        answer = json.dumps(site.appliance.publish(topology))
+    except RestError as error:
+        answer = json.dumps(error.body)
+    assert "port9, which this box does not have" in answer
+    wait_until(lambda: "is refused" in site.appliance.tail(200), 5, "init says so")
+    site.appliance.publish(site.topology())
+    assert site.appliance.rest("GET", "/v1/status")["revision"] > before
