@@ -131,6 +131,24 @@ void Worker::report_down(Trunk& trunk, const Endpoint& endpoint, const std::stri
 
 void Worker::on_attempt_failed(Connection& connection, sip::SendFailure why,
                                const std::string& text, Instant now) {
+  // A server that chokes on the session it was offered gets a full handshake before it counts as
+  // failed (OpenSSL without a session id context does, for one).
+  const bool again = why == sip::SendFailure::handshake_failed && connection.tls &&
+                     connection.tls->offered_session();
+  if (!again) {
+    count_failed_attempt(why);
+    report_down(*connection.trunk, connection.remote, text);
+    ++connection.attempt;
+  }
+  loop_.unwatch(connection.socket.get(), connection);
+  connection.socket.reset();
+  connection.tls.reset();
+  output_.forget_ciphertext(connection);
+  connection.blocked_since = never;
+  if (!start_attempt(connection, now)) give_up(connection, why, now);
+}
+
+void Worker::count_failed_attempt(sip::SendFailure why) {
   switch (why) {
     case sip::SendFailure::connect_timed_out:
       statistics_.add(statistics_.dial_timed_out);
@@ -141,14 +159,6 @@ void Worker::on_attempt_failed(Connection& connection, sip::SendFailure why,
     default:
       statistics_.add(statistics_.dial_refused);
   }
-  report_down(*connection.trunk, connection.remote, text);
-  loop_.unwatch(connection.socket.get(), connection);
-  connection.socket.reset();
-  connection.tls.reset();
-  output_.forget_ciphertext(connection);
-  connection.blocked_since = never;
-  ++connection.attempt;
-  if (!start_attempt(connection, now)) give_up(connection, why, now);
 }
 
 void Worker::give_up(Connection& connection, sip::SendFailure why, Instant now) {

@@ -85,6 +85,7 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
   void on_trunk_up(Connection& connection);
   void on_attempt_failed(Connection& connection, sip::SendFailure why, const std::string& text,
                          Instant now);
+  void count_failed_attempt(sip::SendFailure why);
   void give_up(Connection& connection, sip::SendFailure why, Instant now);
   void report_down(Trunk& trunk, const Endpoint& endpoint, const std::string& text);
   IpAddress source_for(uint16_t realm, const IpAddress& remote) const;

@@ -91,6 +91,9 @@ class TlsStream {
   // The handshake took up an earlier session: no certificates were exchanged, the names are those
   // verified then (and the certificate has not expired since).
   bool resumed() const;
+  // A client's handshake offered an earlier session. When it failed, that session is forgotten
+  // and a second attempt makes a full handshake: some servers fail on the offer itself.
+  bool offered_session() const;
   std::string_view version() const;
   std::string_view ciphersuite() const;
 

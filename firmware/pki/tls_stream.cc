@@ -45,6 +45,7 @@ struct TlsStream::Impl {
   bool saw_chain = false;  // certificates were exchanged in this handshake
   bool verified = false;
   bool resumed = false;
+  bool offered_session = false;
   bool said_goodbye = false;
 };
 
@@ -106,7 +107,8 @@ Status TlsStream::Impl::prepare(const std::string& server_name) {
   if (code != 0) return fail(where, "the server name " + name + " cannot be used");
   if (name.empty()) return {};
   if (const auto* session = context->impl().sessions.find(name)) {
-    (void)mbedtls_ssl_set_session(&ssl, session);  // at worst a full handshake
+    // At worst a full handshake.
+    offered_session = mbedtls_ssl_set_session(&ssl, session) == 0;
   }
   return {};
 }
@@ -254,6 +256,7 @@ const std::string& TlsStream::failure() const { return impl_->failure; }
 const std::vector<std::string>& TlsStream::peer_names() const { return impl_->peer_names; }
 bool TlsStream::peer_verified() const { return impl_->verified; }
 bool TlsStream::resumed() const { return impl_->resumed; }
+bool TlsStream::offered_session() const { return impl_->offered_session; }
 std::string_view TlsStream::version() const { return mbedtls_ssl_get_version(&impl_->ssl); }
 std::string_view TlsStream::ciphersuite() const { return ciphersuite_name(impl_->suite); }
 

@@ -1,6 +1,7 @@
 """Fixtures: a site of one's own for every test."""
 import itertools
 import os
+import socket
 import sys
 
 import pytest
@@ -33,15 +34,21 @@ def pki_folder(tmp_path_factory):
     return str(tmp_path_factory.mktemp("pki"))
 
 
+def free_port():
+    """A port of the machine's loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @pytest.fixture
 def new_site(tmp_path, pki_folder):
     """Makes sites that are not started yet; removes them after the test."""
     sites = []
 
     def make():
-        number = next(_number)
-        name = f"t{os.getpid() % 1000}x{number}"
-        sites.append(Site(name, str(tmp_path), pki_folder, f"127.0.0.1:{8500 + number}"))
+        name = f"t{os.getpid() % 1000}x{next(_number)}"
+        sites.append(Site(name, str(tmp_path), pki_folder, f"127.0.0.1:{free_port()}"))
         return sites[-1]
 
     yield make
