@@ -165,9 +165,8 @@ Result<Port> open_port(const PortSpec& spec, rte_mempool* pool) {
   auto port = start_vdev(spec, "net_af_xdp", "iface=" + spec.interface + ",busy_budget=0", pool);
   if (!port) {
     log::warning("fastpath", "{}; taking AF_PACKET, which is slower", port.error().text());
-    port =
-        start_vdev(spec, "net_af_packet",
-                   "iface=" + spec.interface + ",blocksz=65536,framesz=4096,framecnt=1024", pool);
+    port = start_vdev(spec, "net_af_packet",
+                      "iface=" + spec.interface + ",framesz=2048,framecnt=1024", pool);
   }
   if (port) {
     log::info("fastpath", "port {}: {} through {}", port->name, port->interface, port->driver);

@@ -13,7 +13,8 @@ struct rte_mempool;
 namespace fedge::fastpath {
 
 // The largest frame a port takes or gives, Ethernet header and tag included.
-inline constexpr uint16_t kMostFrame = 2048;
+// What the slots of an AF_PACKET ring leave, too.
+inline constexpr uint16_t kMostFrame = 2000;
 inline constexpr uint16_t kMostMtu = kMostFrame - ip::kEthernetSize - ip::kVlanSize;
 
 struct PortSpec {

@@ -1,7 +1,9 @@
 #include "tests/unit/fastpath/box.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -143,6 +145,9 @@ void Box::start_program() {
   pid_ = ::fork();
   if (pid_ == 0) {
     if (::setns(wire, CLONE_NEWNET) != 0) ::_exit(126);
+    if (forbid_xdp) {
+      for (const int capability : {CAP_BPF, CAP_SYS_ADMIN}) ::prctl(PR_CAPBSET_DROP, capability);
+    }
     if (pair->second.get() == link::kInitLinkFd) {
       ::fcntl(link::kInitLinkFd, F_SETFD, 0);
     } else {

@@ -37,7 +37,6 @@ class Box {
 
   // Realms on the one port; their taps come up with their addresses.
   void set_up(const std::vector<TestRealm>& realms);
-  // A tap in the punt namespace, and a queue of it for the next start.
   void start_program();
   void kill_program();
   void stop_program();
@@ -53,6 +52,9 @@ class Box {
   bool run_until(const std::function<bool()>& condition, Duration at_most = 5s);
   uint64_t counter(const std::string& name) const;
   Loop& loop() { return loop_; }
+
+  // The next start may not load BPF programs, as on a kernel without them.
+  bool forbid_xdp = false;
 
   netlink::NetworkNamespace punt;
   netlink::NetworkNamespace peer;

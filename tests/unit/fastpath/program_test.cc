@@ -172,6 +172,16 @@ TEST(FastpathProgram, R11_CarriesTcpOverIpv4AndIpv6ToAListener) {
   box.stop_program();
 }
 
+TEST(FastpathProgram, B1_TakesAfPacketWhereAfXdpFails) {
+  NEEDS_BOX();
+  box.forbid_xdp = true;
+  box.set_up(kOutside);
+  configure_peer(box);
+  start(box, kOutside);
+  EXPECT_TRUE(exchange(box, "10.9.0.1:5061"));
+  EXPECT_TRUE(exchange(box, "[fd00:9::1]:5061"));
+}
+
 TEST(FastpathProgram, R1_ClosedPortsAnswerNothing) {
   NEEDS_BOX();
   box.set_up(kOutside);
