@@ -96,6 +96,7 @@ Status Tables::add_realms(const Sections& sections, std::span<const BoxPort> por
     add_local(index, {link_local_of(port->mac), kLinkLocalLength});
   }
   std::vector<Key> keys;
+  keys.reserve(locals_.size());
   for (const Local& local : locals_) keys.emplace_back(local.realm, local.prefix.address);
   locals_index_ = AddressIndex(keys);
   return {};

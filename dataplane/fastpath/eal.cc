@@ -58,6 +58,7 @@ Status start_eal(const std::string& instance, std::span<const std::string> pci,
   if (pci.empty()) arguments.emplace_back("--no-pci");
   for (const std::string& address : pci) arguments.insert(arguments.end(), {"-a", address});
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size());
   for (std::string& a : arguments) pointers.push_back(a.data());
   if (rte_eal_init(static_cast<int>(pointers.size()), pointers.data()) < 0) {
     return fail("DPDK", std::string("cannot start: ") + rte_strerror(rte_errno),

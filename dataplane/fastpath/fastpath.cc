@@ -27,6 +27,7 @@ std::vector<admission::BoxPort> describe(const std::vector<Port>& ports) {
 
 std::vector<std::string> names_of(const admission::Tables& tables) {
   std::vector<std::string> out;
+  out.reserve(tables.realms().size());
   for (const auto& realm : tables.realms()) out.push_back(realm.name);
   return out;
 }
@@ -257,7 +258,8 @@ void Fastpath::publish_counts() {
   const Meters& meters = plans_.back()->meters;
   counters_->set(meters.peers, peers_.size());
   counters_->set(meters.peers_not_kept, peers_not_kept_);
-  for (uint16_t realm = 0; realm < meters.realms.size(); ++realm) {
+  const auto realms = static_cast<uint16_t>(meters.realms.size());
+  for (uint16_t realm = 0; realm < realms; ++realm) {
     counters_->set(meters.realms[realm].neighbours, mirror_.neighbours(realm));
     counters_->set(meters.realms[realm].routes, mirror_.routes(realm).size());
   }

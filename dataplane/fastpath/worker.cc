@@ -129,11 +129,13 @@ void Worker::watch_taps(const Plan* before, const Plan* after) {
 
 bool Worker::run_round(Instant now) {
   unsigned moved = 0;
-  for (uint16_t port = 0; port < ports_.size(); ++port) moved += receive(port);
-  for (uint16_t realm = 0; realm < plan_->realms.size(); ++realm) {
+  const auto ports = static_cast<uint16_t>(ports_.size());
+  const auto realms = static_cast<uint16_t>(plan_->realms.size());
+  for (uint16_t port = 0; port < ports; ++port) moved += receive(port);
+  for (uint16_t realm = 0; realm < realms; ++realm) {
     if (tap_ready_[realm] != 0) moved += read_tap(realm);
   }
-  for (uint16_t port = 0; port < ports_.size(); ++port) flush(port, now);
+  for (uint16_t port = 0; port < ports; ++port) flush(port, now);
   return moved != 0;
 }
 
