@@ -31,10 +31,13 @@ def path(before, after):
     requests = moved(before, after, "fedge_signal_requests_total")
     responses = moved(before, after, "fedge_signal_responses_total")
     dropped = moved(before, after, "fedge_fastpath_dropped_total")
-    return f"""
-  partner ═══ port0 ═══ fastpath ═══ tap outside ═══╗
-              {packets("outside", "in"):5d} frames in                        ║
-              {packets("outside", "out"):5d} frames out         fedge-signal ╣ {requests} requests
-              {packets("inside", "in"):5d} frames in                        ║ {responses} responses
-              {packets("inside", "out"):5d} frames out                       ║
-  inside  ═══ port1 ═══ fastpath ═══ tap inside  ═══╝   {dropped} frames dropped"""
+    rows = [
+        ("  partner ══ port0 ══ fastpath ══ tap outside ══╗", ""),
+        (f"     {packets('outside', 'in'):5d} frames in", "║"),
+        (f"     {packets('outside', 'out'):5d} frames out", f"╠══ fedge-signal  {requests} requests"),
+        (f"     {packets('inside', 'in'):5d} frames in", f"║                 {responses} responses"),
+        (f"     {packets('inside', 'out'):5d} frames out", "║"),
+        ("  inside  ══ port1 ══ fastpath ══ tap inside  ══╝", f"   {dropped} frames dropped"),
+    ]
+    column = len(rows[0][0]) - 1
+    return "\n" + "\n".join(left.ljust(column) + right for left, right in rows)

@@ -107,8 +107,8 @@ class Server:
     async def start(self):
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
 
-        def listen():
-            sock = socket.socket(family, socket.SOCK_STREAM)
+        def listen():  # with the protocol named, asyncio turns Nagle's algorithm off
+            sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((self.address, self.port))
             sock.listen(128)
@@ -170,7 +170,7 @@ class Client:
         family = socket.AF_INET6 if ":" in self.remote[0] else socket.AF_INET
 
         def make():
-            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             sock.setblocking(False)
             if self.local:
                 sock.bind((self.local, 0))
