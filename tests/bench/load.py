@@ -2,6 +2,7 @@
 import json
 import os
 import subprocess
+import time
 
 from tests.bench.report import FOLDER
 from tests.lib import topology
@@ -10,11 +11,28 @@ TOOL = os.path.join(FOLDER, "sip_load")
 INSIDE = f"{topology.INSIDE_ADDRESS['4']}:5061"
 
 
+def busy_seconds():
+    """CPU time of the whole machine spent on anything."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(word) for word in file.readline().split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pids):
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 class Generator:
     """Both ends of the load around one proxy. Identities are (chain, key, trust)."""
 
     def __init__(self, partner, inside, partner_files, inside_files, core):
         self.partner, self.core = partner, core
+        self.foreign = []  # of each run: cores kept busy by what does not belong to the bench
         self.partner_files = self.files(*partner_files)
         self.server = subprocess.Popen(
             ["taskset", "-c", core, TOOL, "server", "--netns", inside.name, "--bind", INSIDE,
@@ -34,8 +52,13 @@ class Generator:
             command += [f"--{name}", str(value)]
         for pid in pids.values():
             command += ["--pid", str(pid)]
+        ours = [self.server.pid, *pids.values()]
+        before = busy_seconds() - cpu_seconds(ours), os.times(), time.monotonic()
         done = subprocess.run(command, text=True, stdout=subprocess.PIPE, timeout=timeout,
                               check=False)
+        after = busy_seconds() - cpu_seconds(ours), os.times(), time.monotonic()
+        client = sum(after[1][2:4]) - sum(before[1][2:4])
+        self.foreign.append((after[0] - before[0] - client) / (after[2] - before[2]))
         if done.returncode not in (0, 3) or not done.stdout:
             raise RuntimeError(f"sip_load {mode} {options}: exit {done.returncode}")
         result = json.loads(done.stdout)

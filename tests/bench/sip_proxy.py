@@ -81,6 +81,7 @@ def measure_kamailio(folder, authorities):
         kamailio = Kamailio(lab, os.path.join(folder, "loaded"), chain, key, trust, PROXY_CORE)
         try:
             figures = Figures("kamailio", generator, kamailio.pids())
+            figures.foreign = statistics.mean(generator.foreign)
         finally:
             kamailio.stop()
         kamailio = Kamailio(lab, os.path.join(folder, "idle"), chain, key, trust, PROXY_CORE, None)
@@ -113,6 +114,7 @@ def measure_fedge(folder, half_rate):
         pids = {name: site.appliance.pid_of(name)
                 for name in ("init", "control", "fastpath", "signal", "agent")}
         figures = Figures("fedge", generator, pids, half_rate)
+        figures.foreign = statistics.mean(generator.foreign)
         figures.idle = generator.idle(pids, IDLE)
         print(f"fedge: idle: {figures.idle}")
         return figures
@@ -145,6 +147,8 @@ def report(ours, peer):
                 middle(peer.half, f"{quantile}_us"), KAMAILIO)
     out.add("idle_connection_kb", "kB", ours.idle["kb_per_connection"],
             peer.idle["kb_per_connection"], KAMAILIO, 0.6)
+    # Other work on the machine: far above what a quiet one has, the figures mean little.
+    out.add("foreign_load", "cores", ours.foreign, peer.foreign, KAMAILIO)
     return out.finish()
 
 
