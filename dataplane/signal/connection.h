@@ -65,7 +65,7 @@ struct Connection final : Watcher {
 
   // A dialled connection: whose it is, and which endpoint is being tried.
   Trunk* trunk = nullptr;
-  uint16_t attempt = 0;       // how many endpoints were tried before
+  uint32_t attempt = 0;       // how many endpoints were tried before
   uint32_t tokens_first = 0;  // see send_tokens.h
   uint32_t tokens_last = 0;
 

@@ -109,7 +109,7 @@ void Worker::on_connected(Connection& connection, Instant now) {
 void Worker::on_trunk_up(Connection& connection) {
   Trunk& trunk = *connection.trunk;
   trunk.preferred =
-      static_cast<uint16_t>((trunk.preferred + connection.attempt) % trunk.endpoints.size());
+      static_cast<uint32_t>((trunk.preferred + connection.attempt) % trunk.endpoints.size());
   trunk.down_until = {};
   statistics_.add(statistics_.dialled_ok);
   if (trunk.reported_down) {

@@ -62,8 +62,8 @@ Result<std::vector<std::shared_ptr<pki::TlsContext>>> make_contexts(
 }  // namespace
 
 uint16_t Generation::find_realm(std::string_view name) const {
-  for (uint16_t i = 0; i < realm_list().size(); ++i) {
-    if (realm_name(i) == name) return i;
+  for (size_t i = 0; i < realm_list().size(); ++i) {
+    if (realms.text(realm_list()[i].name) == name) return static_cast<uint16_t>(i);
   }
   return snapshot::kNone16;
 }

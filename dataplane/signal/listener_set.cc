@@ -41,6 +41,9 @@ ListenerSet::Socket* ListenerSet::find(std::string_view realm, const Endpoint& e
 
 Status ListenerSet::prepare(const Generation& next) {
   prepared_.clear();
+  if (next.listener_list().size() >= snapshot::kNone16) {
+    return fail("listeners", "there are more than 65534");
+  }
   for (const snapshot::Listener& listener : next.listener_list()) {
     const std::string realm(next.realm_name(listener.realm));
     if (find(realm, listener.endpoint) != nullptr) continue;
@@ -71,9 +74,9 @@ void ListenerSet::commit(const Generation& next) {
   prepared_.clear();
   for (auto& socket : open_) socket->index = snapshot::kNone16;
   const auto listeners = next.listener_list();
-  for (uint16_t i = 0; i < listeners.size(); ++i) {
+  for (size_t i = 0; i < listeners.size(); ++i) {
     Socket* socket = find(next.realm_name(listeners[i].realm), listeners[i].endpoint);
-    if (socket != nullptr) socket->index = i;
+    if (socket != nullptr) socket->index = static_cast<uint16_t>(i);
   }
   std::erase_if(open_, [this](const auto& socket) {
     if (socket->index != snapshot::kNone16) return false;

@@ -54,7 +54,9 @@ bool SourceTable::add(uint16_t realm, const IpAddress& address) {
 
 void SourceTable::remove(uint16_t realm, const IpAddress& address) {
   const size_t slot = slot_of(realm, key_of(address));
-  if (slots_[slot].connections > 0 && --slots_[slot].connections == 0) erase(slot);
+  if (slots_[slot].connections == 0) return;
+  --slots_[slot].connections;
+  if (slots_[slot].connections == 0) erase(slot);
 }
 
 // Moves later entries of the probe run back, so that no mark of deletion is needed.

@@ -67,8 +67,7 @@ void TrunkSet::use(const Generation& generation) {
 }
 
 Trunk* TrunkSet::lookup(const snapshot::NextHop& next_hop) const {
-  const auto [first, last] =
-      by_host_.equal_range(std::string(generation_->routing.text(next_hop.host)));
+  const auto [first, last] = by_host_.equal_range(generation_->routing.text(next_hop.host));
   for (auto it = first; it != last; ++it) {
     if (matches(*it->second, next_hop)) return it->second;
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,7 +31,7 @@ struct Trunk {
   uint16_t tls_context = snapshot::kNone16;
 
   std::array<Connection*, kMostConnections> connections{};
-  uint16_t preferred = 0;  // the endpoint that worked last
+  uint32_t preferred = 0;  // the endpoint that worked last
   Instant down_until{};    // after a failure, no attempt before
   bool reported_down = false;
 
@@ -60,7 +61,11 @@ class TrunkSet {
   const Generation* generation_ = nullptr;
   std::vector<Trunk*> by_next_hop_;  // null until first used
   std::vector<std::unique_ptr<Trunk>> trunks_;
-  std::unordered_multimap<std::string, Trunk*> by_host_;
+  // Looked up by views: a publish asks for every next hop.
+  struct HostHash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  std::unordered_multimap<std::string, Trunk*, HostHash, std::equal_to<>> by_host_;
 };
 
 }  // namespace fedge::signal

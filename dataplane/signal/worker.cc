@@ -71,8 +71,8 @@ Status Worker::use(std::unique_ptr<Generation> next) {
 // Indices into the generation in use become indices into `next`.
 void Worker::renumber(const Generation& next) {
   std::vector<uint16_t> realms;
-  for (uint16_t i = 0; i < generation_->realm_list().size(); ++i) {
-    realms.push_back(next.find_realm(generation_->realm_name(i)));
+  for (const snapshot::Realm& realm : generation_->realm_list()) {
+    realms.push_back(next.find_realm(generation_->realms.text(realm.name)));
   }
   std::vector<uint16_t> listeners;
   const auto fresh = next.listener_list();
