@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +27,12 @@ constexpr Duration kStuck = 100ms;
 constexpr unsigned long kTimerSlackNs = 1000;
 
 std::byte* bytes_of(rte_mbuf* frame) { return rte_pktmbuf_mtod(frame, std::byte*); }
+
+void forget_error(int socket) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  (void)::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size);
+}
 
 void signal_event(const Fd& event) {
   const uint64_t one = 1;
@@ -275,10 +282,19 @@ void Worker::wait(Duration at_most) {
     if (fd == wake_.get()) {
       uint64_t ignored;
       (void)!::read(fd, &ignored, sizeof ignored);
+    } else if (is_port(fd)) {
+      // A port that went down says so until it is asked; frames come again when it is up.
+      if ((events[static_cast<size_t>(i)].events & EPOLLERR) != 0) forget_error(fd);
     } else if (at < plan_->realm_of_tap.size() && plan_->realm_of_tap[at] != kNoRealm) {
       tap_ready_[plan_->realm_of_tap[at]] = 1;
     }
   }
+}
+
+bool Worker::is_port(int fd) const {
+  return std::ranges::any_of(ports_, [fd](const Port& port) {
+    return std::ranges::find(port.wake_fds, fd) != port.wake_fds.end();
+  });
 }
 
 void Worker::drop(uint16_t realm, Direction direction, uint32_t series) {

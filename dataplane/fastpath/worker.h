@@ -57,6 +57,7 @@ class Worker {
   void send_out(uint16_t realm, rte_mbuf* frame, uint16_t size);
   void flush(uint16_t port, Instant now);
   void wait(Duration at_most);
+  bool is_port(int fd) const;
   void drop(uint16_t realm, Direction direction, uint32_t series);
   void count(const admission::Verdict& verdict, Direction direction, size_t size);
 

@@ -197,6 +197,14 @@ void Box::stop_program() {
   pid_ = -1;
 }
 
+Duration Box::cpu_time() const {
+  clockid_t clock;
+  timespec t{};
+  if (::clock_getcpuclockid(pid_, &clock) != 0) return {};
+  ::clock_gettime(clock, &t);
+  return std::chrono::seconds(t.tv_sec) + Duration(t.tv_nsec);
+}
+
 bool Box::program_runs() { return pid_ >= 0 && ::waitpid(pid_, nullptr, WNOHANG) == 0; }
 
 void Box::send_taps(const std::vector<TestRealm>& realms) {

@@ -42,6 +42,8 @@ class Box {
   void stop_program();
   bool program_runs();
   pid_t pid() const { return pid_; }
+  // That the program has used.
+  Duration cpu_time() const;
   // Offers the realms and waits for the answer.
   link::SnapshotRunning offer(const std::vector<TestRealm>& realms, uint64_t generation);
   void send_taps(const std::vector<TestRealm>& realms);
