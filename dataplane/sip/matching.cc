@@ -10,11 +10,12 @@ namespace fedge::sip {
 
 namespace {
 
-// Parts in a row, each closed off by a zero octet that no part contains.
+// Parts in a row, each closed off by a zero octet that no part contains. Every part takes a bounded
+// share, so that all of them fit whatever a peer sends.
 class KeyText {
  public:
   void add(std::string_view part) {
-    if (part.size() >= sizeof text_ - used_) {
+    if (part.size() > kLongestPart) {
       // Too long to be kept as it is: its hash stands for it.
       const uint64_t h = hash_of(part, part.size());
       return add({reinterpret_cast<const char*>(&h), sizeof h});
@@ -36,7 +37,10 @@ class KeyText {
   }
 
  private:
-  char text_[768];
+  static constexpr size_t kLongestPart = 255;
+  static constexpr size_t kMostParts = 7;
+
+  char text_[kMostParts * (kLongestPart + 1)];
   size_t used_ = 0;
 };
 

@@ -46,6 +46,35 @@ TEST_F(Messages, R10_UnknownMethodsAreForwarded) {
   expect_idle();
 }
 
+// What names a transaction is of any length, also where parts just do not fit together any more.
+TEST_F(Messages, R10_17_2_3_MatchesRequestsWhateverTheLengthOfTheirParts) {
+  for (size_t size = 1; size < 1600; ++size) {
+    RequestText request;
+    request.branch = "before-rfc3261";  // matched by Request-URI, tag, Call-ID, CSeq and Via
+    request.uri = "sip:bob@example.com;x=" + std::string(size, 'x');
+    receive(from_stranger(), request);
+    take_response(kFromStranger, 403);
+    request.branch = "z9hG4bK" + std::string(size, 'b');
+    receive(from_stranger(), request);
+    take_response(kFromStranger, 403);
+  }
+  RequestText first;
+  first.branch = "z9hG4bK" + std::string(1000, 'b');
+  receive(from_partner(), first);
+  Taken sent = take_request(fe1, Method::message);
+  receive(from_partner(), first);
+  EXPECT_EQ(counter("fedge_signal_repeated_requests_total"), 1u);
+  RequestText second = first;
+  second.branch.back() = 'c';
+  receive(from_partner(), second);
+  Taken other = take_request(fe1, Method::message);
+  respond(sent, 200);
+  take_response(kFromPartner, 200);
+  respond(other, 200);
+  take_response(kFromPartner, 200);
+  expect_idle();
+}
+
 TEST_F(Messages, R11_MixesFamilies) {
   Sections mixed(WorldOptions{.mixed_families = true});
   proxy.use(mixed.view(), now);
