@@ -153,7 +153,7 @@ Attempt<Generation> Configuration::build(const topology::Topology& topology, uin
     if (!section) return refuse(500, section.error());
     const SectionPointer old = running_.find(kind);
     const bool same = old && old->checksum == (*section)->checksum;
-    generation.sections.push_back(same ? old : std::move(*section));
+    generation.sections.push_back(same ? old : *section);
   }
   if (auto done = add_key_sections(generation); !done) return refuse(500, done.error());
   return generation;
@@ -260,11 +260,11 @@ void Configuration::put_in_force(Generation next, topology::Topology topology) {
   publisher_.offer(running_, now_monotonic());
 }
 
-void Configuration::on_refused(uint64_t generation, const std::string& why, Instant now,
+bool Configuration::on_refused(uint64_t generation, const std::string& why, Instant now,
                                WallTime wall) {
-  if (generation != running_.number) return;
+  if (generation != running_.number) return true;
   log::error("control", "generation {} was refused by {}", generation, why);
-  if (previous_.number == 0) return;  // nothing to go back to
+  if (previous_.number == 0) return false;
   const uint64_t refused = running_.revision;
   Generation back = numbered(std::move(previous_));
   previous_ = {};
@@ -276,6 +276,7 @@ void Configuration::on_refused(uint64_t generation, const std::string& why, Inst
   topology_ = std::move(previous_topology_);
   generations_.keep_only({running_.number});
   publisher_.offer(running_, now);
+  return true;
 }
 
 Attempt<Generation> Configuration::compile_only(std::string_view document, WallTime now) {

@@ -67,8 +67,12 @@ class Configuration {
   // When the next staged certificate takes effect.
   Result<std::optional<WallTime>> next_effective(WallTime now);
 
-  // A forwarder refused the generation being rolled out: the one before runs again.
-  void on_refused(uint64_t generation, const std::string& why, Instant now, WallTime wall);
+  // A forwarder refused the generation being rolled out: the one before runs again. False when
+  // there is none.
+  bool on_refused(uint64_t generation, const std::string& why, Instant now, WallTime wall);
+
+  // The same once more, after a refusal for a reason that may have gone.
+  void offer_again() { publisher_.offer(running_, now_monotonic()); }
 
   // Compiled sections of any document, for explain: nothing is stored.
   Attempt<Generation> compile_only(std::string_view document, WallTime now);

@@ -16,6 +16,8 @@ namespace {
 
 const store::Actor kBox{"fedge", ""};
 constexpr size_t kTokenOctets = 32;
+// A refusal with nothing to go back to: a port in use, a cable not there yet.
+constexpr Duration kOfferAgain = 5s;
 constexpr Duration kLongestAlarm = 1h;  // wall clocks are set: look again now and then
 
 }  // namespace
@@ -28,13 +30,13 @@ Control::Control(Loop& loop, Fd init, Options options, Generations generations)
       generations_(std::move(generations)),
       publisher_(
           loop.timers(), [this](const auto& offer, auto fds) { return init_.send(offer, fds); },
-          [this](uint64_t generation, const std::string& why) {
-            if (configuration_) configuration_->on_refused(generation, why, loop_.now(), wall());
-            check_database();
-          }),
+          [this](uint64_t generation, const std::string& why) { on_refused(generation, why); }),
       explainer_(loop, options_.signal_program),
       counters_(std::make_unique<Counters>()),
-      certificate_alarm_([this](Instant) { watch_certificates(); }) {}
+      certificate_alarm_([this](Instant) { refresh_certificates(); }),
+      offer_alarm_([this](Instant) {
+        if (configuration_) configuration_->offer_again();
+      }) {}
 
 Control::~Control() = default;
 
@@ -55,7 +57,7 @@ Result<std::unique_ptr<Control>> Control::open(Loop& loop, Fd init, Options opti
       control->found_on_disk_ = std::move(*found);
   }
   Control& c = *control;
-  c.init_.start([&c](link::Received r) { c.on_init_message(std::move(r)); },
+  c.init_.start([&c](link::Received r) { c.on_init_message(r); },
                 [&c](const std::string&) { c.loop_.stop(); });
   return control;
 }
@@ -98,6 +100,14 @@ void Control::on_init_message(link::Received received) {
   }
 }
 
+void Control::on_refused(uint64_t generation, const std::string& why) {
+  if (!configuration_) return;
+  if (!configuration_->on_refused(generation, why, loop_.now(), wall())) {
+    loop_.timers().set(offer_alarm_, loop_.now() + kOfferAgain);
+  }
+  check_database();
+}
+
 void Control::on_counters(std::vector<Fd>& fds, Process writer) {
   if (fds.empty()) return;
   if (auto page = Mapping::read_only(fds[0].get())) {
@@ -134,7 +144,7 @@ void Control::begin() {
     log::error("control", "cannot take up the configuration: {}", done.error().text());
   } else {
     configuration_ = std::move(configuration);
-    watch_certificates();
+    refresh_certificates();
   }
   database_.read_administrators();
   check_database();
@@ -170,8 +180,8 @@ Status Control::make_first_token() {
   database_.copy_now();
   const std::string block = fmt::format(
       "\n======== administrator token: shown once ========\n{}\n"
-      "======== {} holds it until its first use ========\n\n",
-      token, path);
+      "======== first-token in control's state folder holds it until its first use ========\n\n",
+      token);
   (void)!::write(STDERR_FILENO, block.data(), block.size());
   return {};
 }
@@ -184,11 +194,17 @@ Status Control::make_management_certificate() {
   return {};
 }
 
-void Control::watch_certificates() {
+// Once at the start and whenever a staged certificate's time has come.
+void Control::refresh_certificates() {
   if (!configuration_) return;
   if (auto done = configuration_->refresh(wall()); !done) {
     log::error("control", "a staged certificate cannot take effect: {}", done.error().text());
   }
+  watch_certificates();
+}
+
+void Control::watch_certificates() {
+  if (!configuration_) return;
   const auto next = configuration_->next_effective(wall());
   if (!next || !*next) return certificate_alarm_.cancel();
   const Duration wait = **next - wall();

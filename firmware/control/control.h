@@ -54,7 +54,8 @@ class Control {
   const std::string& generations_folder() const { return generations_.folder(); }
   const std::string& state_folder() const { return options_.state; }
   WallTime wall() const { return now_wall(); }
-  Instant now() const { return loop_.now(); }
+  // Now, not when the round began: a publish flushes to the disk.
+  Instant now() const { return now_monotonic(); }
   // Sets the alarm for the next staged certificate anew.
   void watch_certificates();
   // Moves a damaged database aside and starts again from what is there.
@@ -64,6 +65,7 @@ class Control {
  private:
   Control(Loop& loop, Fd init, Options options, Generations generations);
   void on_init_message(link::Received received);
+  void on_refused(uint64_t generation, const std::string& why);
   void on_counters(std::vector<Fd>& fds, link::Process writer);
   void on_agent_link(Fd socket);
   void on_agent_message(link::Received received);
@@ -74,6 +76,7 @@ class Control {
   Status make_management_certificate();
   std::optional<store::Administrator> find_administrator(std::string_view token);
   void note_first_use(const store::Administrator& administrator);
+  void refresh_certificates();
   void check_database();
   void set_gauges();
 
@@ -93,6 +96,7 @@ class Control {
   CounterPages pages_;
   std::unique_ptr<Counters> counters_;
   Alarm certificate_alarm_;
+  Alarm offer_alarm_;
 };
 
 }  // namespace fedge::control

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <optional>
 
 namespace fedge::control {
 
@@ -23,7 +22,7 @@ Result<std::pair<Fd, Fd>> make_pipe() {
 }
 
 Result<pid_t> spawn(const std::string& program, const std::vector<std::string>& arguments,
-                    int output) {
+                    int output, int errors) {
   std::vector<char*> argv{const_cast<char*>(program.c_str())};
   for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
@@ -32,6 +31,7 @@ Result<pid_t> spawn(const std::string& program, const std::vector<std::string>& 
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -53,13 +53,14 @@ Result<pid_t> spawn(const std::string& program, const std::vector<std::string>& 
 // Watches the child's output; the end of it is the end of the child.
 class Explainer::Child final : public Watcher {
  public:
-  Child(Explainer& owner, pid_t pid, Fd output, Done done)
+  Child(Explainer& owner, pid_t pid, Fd output, Fd errors, Done done)
       : owner_(owner),
         pid_(pid),
         output_(std::move(output)),
+        errors_(std::move(errors)),
         done_(std::move(done)),
         limit_([this](Instant) { give_up("it took longer than five seconds"); }) {
-    ::fcntl(output_.get(), F_SETFL, O_NONBLOCK);
+    for (const Fd* fd : {&output_, &errors_}) ::fcntl(fd->get(), F_SETFL, O_NONBLOCK);
     (void)owner_.loop_.watch(output_.get(), EPOLLIN, *this);
     owner_.loop_.timers().set(limit_, now_monotonic() + kTimeLimit);
   }
@@ -91,26 +92,35 @@ class Explainer::Child final : public Watcher {
     if (got == 0) {
       // Between closing and exiting; a child that hangs there is killed by the time limit.
       owner_.loop_.unwatch(output_.get(), *this);
-      poll_.emplace([this](Instant) { on_end(); });
-      owner_.loop_.timers().set(*poll_, now_monotonic() + 5ms);
+      owner_.loop_.timers().set(poll_, now_monotonic() + 5ms);
       return;
     }
     pid_ = 0;
     if (got > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
       return owner_.finish(*this, std::move(text_));
     }
-    owner_.finish(*this,
-                  fail(kWhere, "the program ended without an answer", "its reason is in the log"));
+    owner_.finish(*this, fail(kWhere, last_words(), "ask with other parameters"));
+  }
+  // What it wrote to its standard error, on one line.
+  std::string last_words() const {
+    char text[1024];
+    const ssize_t n = ::read(errors_.get(), text, sizeof text);
+    if (n <= 0) return "the program ended without an answer";
+    std::string words(text, static_cast<size_t>(n));
+    while (!words.empty() && words.back() == '\n') words.pop_back();
+    std::ranges::replace(words, '\n', ' ');
+    return words;
   }
   void give_up(const char* why) { owner_.finish(*this, fail(kWhere, why)); }
 
   Explainer& owner_;
   pid_t pid_;
   Fd output_;
+  Fd errors_;
   Done done_;
   std::string text_;
   Alarm limit_;
-  std::optional<Alarm> poll_;
+  Alarm poll_{[this](Instant) { on_end(); }};
 };
 
 Explainer::Explainer(Loop& loop, std::string program) : loop_(loop), program_(std::move(program)) {}
@@ -122,10 +132,12 @@ Status Explainer::run(const std::vector<std::string>& arguments, Done done) {
   }
   auto pipe = make_pipe();
   if (!pipe) return std::unexpected(pipe.error());
-  auto pid = spawn(program_, arguments, pipe->second.get());
+  auto errors = make_pipe();
+  if (!errors) return std::unexpected(errors.error());
+  auto pid = spawn(program_, arguments, pipe->second.get(), errors->second.get());
   if (!pid) return std::unexpected(pid.error());
-  children_.push_back(
-      std::make_unique<Child>(*this, *pid, std::move(pipe->first), std::move(done)));
+  children_.push_back(std::make_unique<Child>(*this, *pid, std::move(pipe->first),
+                                              std::move(errors->first), std::move(done)));
   return {};
 }
 
