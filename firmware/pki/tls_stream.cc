@@ -16,7 +16,11 @@ struct TlsStream::Impl {
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
-  ~Impl() { mbedtls_ssl_free(&ssl); }
+  ~Impl() {
+    // A server that hangs up on an offered session says no word of why: it is not offered again.
+    if (offered_session && state == TlsState::handshaking) context->impl().sessions.forget(name);
+    mbedtls_ssl_free(&ssl);
+  }
 
   Status prepare(const std::string& server_name);
   void step();

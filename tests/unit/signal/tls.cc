@@ -156,6 +156,35 @@ TEST_F(Tls, R3_ANextHopThatDoesNotFinishItsHandshakeFailsInTime) {
   EXPECT_EQ(site.counter("dials_total{result=\"timed_out\"}"), 1u);
 }
 
+// As a load balancer without servers does: the one attempt that a forgotten session deserves is
+// not one attempt after another.
+TEST_F(Tls, R3_ANextHopThatHangsUpOnAnOfferedSessionIsTriedOnceMoreAndFails) {
+  ASSERT_TRUE(site.publish(layout));
+  TlsPeer partner = connect(certificates().partner);
+  partner.send(message(1));
+  {
+    TlsPeer fe(site.expect_connection(front_end), certificates().front_end, pki::TlsRole::server,
+               "");
+    const std::string request = expect(fe, "call1");
+    fe.send(answer(request));
+    expect(partner, "SIP/2.0 200 OK");
+  }
+  site.until([&] { return site.worker().connections().size() == 1; }, "the worker to notice");
+  partner.received.clear();
+  partner.send(message(2));
+  int connections = 0;
+  site.until(
+      [&] {
+        if (front_end.accept()) ++connections;  // and closes it
+        partner.receive(partner.received);
+        return !partner.received.empty() || connections > 10;
+      },
+      "an answer");
+  EXPECT_TRUE(partner.received.starts_with("SIP/2.0 500 ")) << partner.received;
+  EXPECT_EQ(connections, 2);
+  EXPECT_EQ(site.counter("dials_total{result=\"handshake_failed\"}"), 1u);
+}
+
 TEST_F(Tls, R1_AHandshakeThatDoesNotEndIsClosed) {
   layout.limits.handshake_ms = 50;
   ASSERT_TRUE(site.publish(layout));
