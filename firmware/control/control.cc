@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include <filesystem>
 
 #include "firmware/base/log.h"
 #include "firmware/pki/certificate.h"
@@ -43,6 +43,8 @@ Control::~Control() = default;
 Result<std::unique_ptr<Control>> Control::open(Loop& loop, Fd init, Options options) {
   auto generations = Generations::open(options.state, options.fault);
   if (!generations) return std::unexpected(generations.error());
+  std::error_code leftover;
+  std::filesystem::remove_all(options.state + "/explain", leftover);
   const bool recover = options.recover_database;
   std::unique_ptr<Control> control(
       new Control(loop, std::move(init), std::move(options), std::move(*generations)));

@@ -99,7 +99,10 @@ class Explainer::Child final : public Watcher {
     if (got > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
       return owner_.finish(*this, std::move(text_));
     }
-    owner_.finish(*this, fail(kWhere, last_words(), "ask with other parameters"));
+    if (got > 0 && WIFEXITED(status)) {
+      return owner_.finish(*this, fail("query string", last_words(), "ask with other parameters"));
+    }
+    owner_.finish(*this, fail(kWhere, "the program was ended from outside"));
   }
   // What it wrote to its standard error, on one line.
   std::string last_words() const {

@@ -14,7 +14,8 @@ namespace fedge::control {
 
 class Explainer {
  public:
-  // The child's output, or why there is none.
+  // The child's output, or why there is none. An error of the child's own (it does not
+  // understand the question) has "query string" as its place.
   using Done = std::function<void(Result<std::string>)>;
 
   // `program`: path of fedge-signal.

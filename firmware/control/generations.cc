@@ -1,8 +1,11 @@
 #include "firmware/control/generations.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
@@ -85,6 +88,22 @@ std::string manifest_of(const Generation& generation) {
                         section->checksum[0], section->checksum[1], section->mapping.size());
   }
   return text + "end\n";
+}
+
+// Whole only once the folder is flushed: what names it is written later.
+Status write_new_file(const std::string& path, Bytes contents, Flush flush) {
+  const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd) return fail_errno(path, "cannot create", "check free space and permissions");
+  while (!contents.empty()) {
+    const ssize_t n = ::write(fd.get(), contents.data(), contents.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno(path, "cannot write", "check free space and permissions");
+    contents = contents.subspan(static_cast<size_t>(n));
+  }
+  if (flush == Flush::yes && ::fsync(fd.get()) != 0) {
+    return fail_errno(path, "cannot flush to disk", "check the disk");
+  }
+  return {};
 }
 
 }  // namespace
@@ -182,20 +201,24 @@ Result<Generation> Generations::load(uint64_t number) const {
   return generation;
 }
 
-Status write_generation(const std::string& folder, const Generation& generation,
+Status write_generation(const std::string& folder, const Generation& generation, Flush flush,
                         const store::Fault& fault) {
   for (const SectionPointer& section : generation.sections) {
     const std::string path = folder + "/" + section_name(section->kind);
-    if (auto done = write_file_durably(path, section->mapping.bytes()); !done) return done;
+    if (auto done = write_new_file(path, section->mapping.bytes(), flush); !done) return done;
     store::pass(fault, "section written");
   }
-  return write_file_durably(folder + "/manifest", as_bytes(manifest_of(generation)));
+  const std::string manifest = manifest_of(generation);
+  if (auto done = write_new_file(folder + "/manifest", as_bytes(manifest), flush); !done) {
+    return done;
+  }
+  return flush == Flush::yes ? sync_directory(folder) : Status();
 }
 
 Status Generations::store(const Generation& generation) {
   const std::string folder = folder_of(generation.number);
   if (auto made = make_directories(folder); !made) return made;
-  if (auto done = write_generation(folder, generation, fault_); !done) return done;
+  if (auto done = write_generation(folder, generation, Flush::yes, fault_); !done) return done;
   store::pass(fault_, "manifest written");
   if (auto done = sync_directory(folder_); !done) return done;
   store::pass(fault_, "generation stored");

@@ -66,8 +66,10 @@ class Generations {
   store::Fault fault_;
 };
 
-// The files of one generation in any folder, which must exist.
-Status write_generation(const std::string& folder, const Generation& generation,
+// The files of one generation in any folder, which must exist and which nobody reads yet; with or
+// without flushing them to the disk.
+enum class Flush : uint8_t { no, yes };
+Status write_generation(const std::string& folder, const Generation& generation, Flush flush,
                         const store::Fault& fault = {});
 
 }  // namespace fedge::control

@@ -84,7 +84,7 @@ Attempt<std::shared_ptr<Folder>> write_sections(Control& control, Generation gen
   auto folder =
       std::make_shared<Folder>(control.state_folder() + "/explain/" + std::to_string(++number));
   Status done = make_directories(folder->path);
-  if (done) done = write_generation(folder->path, generation);
+  if (done) done = write_generation(folder->path, generation, Flush::no);
   if (!done) return std::unexpected(Refusal{500, {}, done.error()});
   return folder;
 }
@@ -130,7 +130,7 @@ Result<std::vector<std::string>> explain_arguments(const Query& query, const std
 }
 
 Reply explained(Result<std::string> output) {
-  if (!output) return error_reply(502, output.error());
+  if (!output) return error_reply(output.error().where == "explain" ? 502 : 400, output.error());
   auto document = json::Document::parse(*output);
   if (document) return json_reply(std::move(*output));
   return error_reply(502, "explain", "the program's answer is not JSON");

@@ -97,8 +97,7 @@ void Control::on_agent_link(Fd socket) {
   agent_ =
       std::make_unique<link::Channel>(loop_, Process::control, Process::agent, std::move(socket));
   ++agent_links_;
-  agent_->start([this](link::Received r) { on_agent_message(r); },
-                [](const std::string&) {});
+  agent_->start([this](link::Received r) { on_agent_message(r); }, [](const std::string&) {});
 }
 
 void Control::on_agent_message(link::Received received) {

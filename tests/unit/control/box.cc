@@ -57,8 +57,7 @@ bool Box::start() {
   auto ends = link::make_link();
   init_ = std::make_unique<link::Channel>(loop_, Process::init, Process::control,
                                           std::move(ends->first));
-  init_->start([this](link::Received r) { on_control_message(r); },
-               [](const std::string&) {});
+  init_->start([this](link::Received r) { on_control_message(r); }, [](const std::string&) {});
   Options options;
   options.state = folder_;
   options.management = *Endpoint::parse("127.0.0.1:8443");

@@ -200,7 +200,7 @@ TEST_F(Rest, P3_ExplainRunsTheWorkersProgramAndNeverWaitsForIt) {
             "--from sip:a@b.c --to sip:d@e.f --method MESSAGE");
   EXPECT_TRUE(std::filesystem::is_empty(box_.folder() + "/explain"));
   (void)write_file_durably(program, as_bytes("#!/bin/sh\necho no such >&2\nexit 1\n"), 0700);
-  EXPECT_EQ(explain().status, 502);
+  EXPECT_EQ(explain().status, 400);
   EXPECT_NE(explain().body.find("no such"), std::string::npos);
   EXPECT_EQ(box_.get("/v1/routes/explain", "from=-x&to=y").status, 400);
   EXPECT_EQ(box_.get("/v1/routes/explain", "from=x&to=y&candidate").status, 404);
