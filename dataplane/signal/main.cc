@@ -35,6 +35,8 @@ void tune_memory() {
   ::mallopt(M_MMAP_THRESHOLD, 16 * 1024);
   ::mallopt(M_MMAP_MAX, 1 << 20);
   ::mallopt(M_ARENA_MAX, 1);
+  // The heap grows by pages: padding it by the usual 128 kB would serve those buffers from there.
+  ::mallopt(M_TOP_PAD, 4096);
 }
 
 // Private keys are in memory: no core file, no debugger.
