@@ -80,7 +80,7 @@ void Worker::evict_silent_handshakes(Instant now) {
   for (uint32_t i = 0; i < table_.slots(); ++i) {
     Connection& connection = table_.at(i);
     if (connection.state != ConnectionState::handshaking || connection.dialled()) continue;
-    if (connection.tls != nullptr || now < connection.phase_ends - handshake + silence) continue;
+    if (now < connection.last_activity + silence) continue;
     if (!has_unread(connection.socket.get())) close(connection, CloseReason::handshake_timeout);
   }
 }

@@ -207,6 +207,17 @@ TEST_F(Tls, R1_WhenAllHandshakesAreTakenSilentOnesMakeRoom) {
   EXPECT_GE(site.counter("closed_total{reason=\"handshake_timeout\"}"), 1u);
 }
 
+TEST_F(Tls, R1_WhenAllHandshakesAreTakenOnesThatFellSilentMakeRoom) {
+  layout.limits.max_handshakes = 1;
+  layout.limits.handshake_ms = 60000;
+  ASSERT_TRUE(site.publish(layout));
+  Peer first = site.connect(port, "127.0.0.9");
+  first.send("\x16\x03\x01\x02");  // begins, and says no more
+  site.until([&] { return site.counter("received_bytes_total") == 4; }, "the beginning");
+  TlsPeer partner = connect(certificates().partner);
+  site.expect_closed(first);
+}
+
 TEST_F(Tls, R1_GarbageInsteadOfAHandshakeIsClosed) {
   ASSERT_TRUE(site.publish(layout));
   Peer peer = site.connect(port);
