@@ -29,7 +29,7 @@ struct ForwardRoom {
   std::array<char, 4> max_forwards;
   std::array<char, 96> received;
   std::array<char, 16> rport;
-  std::array<char, 2048> route;
+  std::array<char, kMostHead> route;  // a strict router takes the Request-URI, however long
 };
 
 // Requests that form or refresh a dialog are recorded.

@@ -156,6 +156,17 @@ TEST_F(Dialogs, R10_16_6_StrictRouterBehindUs) {
   EXPECT_EQ(value_of(sent.message(), HeaderId::route, 1), "<sip:bob@10.9.9.9>");
 }
 
+TEST_F(Dialogs, R10_16_6_StrictRouterBehindUsGetsALongRequestUriWhole) {
+  RequestText request;
+  request.method = "BYE";
+  request.uri = "sip:bob@10.9.9.9;x=" + std::string(15000, 'x');
+  request.headers = "Route: <sip:10.2.0.1:5061;lr>, <sip:fe2.example.com>\r\nMax-Forwards: 70\r\n";
+  receive(from_partner(), request);
+  Taken sent = take_request(fe2, Method::bye);
+  EXPECT_EQ(sent.message().request_uri, "sip:fe2.example.com");
+  EXPECT_EQ(value_of(sent.message(), HeaderId::route), "<" + request.uri + ">");
+}
+
 TEST_F(Dialogs, R10_DialogWithAPartnerNeedsOurRecordRouteOnly) {
   RequestText request;
   request.method = "SUBSCRIBE";
