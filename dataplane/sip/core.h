@@ -50,8 +50,7 @@ struct Proxy::Core final : TransactionOwner {
   void on_request(const Arrival& arrival, const Message& request, Instant now);
   void on_new_request(const Arrival& arrival, const Message& request, const TransactionKey& key,
                       Instant now);
-  void on_repetition(const ServerTransaction& server, const Arrival& arrival,
-                     const Message& request);
+  void on_repetition(ServerTransaction& server, const Arrival& arrival, const Message& request);
   void on_cancel(const Arrival& arrival, const Message& request, ServerTransaction* server,
                  Instant now);
   void on_ack(const Arrival& arrival, const Message& request, ServerTransaction* server);

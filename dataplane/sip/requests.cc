@@ -68,10 +68,12 @@ void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
 }
 
 // Nobody repeats a request over TCP and TLS but after a reconnect: it is answered by what the
-// first one is answered by. INVITE hears again that we are at it.
-void Proxy::Core::on_repetition(const ServerTransaction& server, const Arrival& arrival,
+// first one is answered by, on the connection that is there now. INVITE hears again that we are
+// at it.
+void Proxy::Core::on_repetition(ServerTransaction& server, const Arrival& arrival,
                                 const Message& request) {
   statistics.count_repetition();
+  server.source = arrival.connection;
   if (request.method == Method::invite && server.state == ServerState::proceeding) {
     answer(arrival, request, {100, {}, {}});
   }

@@ -221,6 +221,18 @@ TEST_F(Messages, R10_RepetitionIsAbsorbed) {
   take_request(fe1, Method::info);
 }
 
+// The caller's connection broke: the answer goes where the caller asked again.
+TEST_F(Messages, R10_18_2_2_ARepetitionOnANewConnectionIsAnsweredThere) {
+  receive(from_partner(), RequestText{});
+  Taken sent = take_request(fe1, Method::message);
+  Arrival again = from_partner();
+  again.connection = 77;
+  receive(again, RequestText{});
+  respond(sent, 200);
+  take_response(77, 200);
+  expect_idle();
+}
+
 TEST_F(Messages, R10_17_2_3_MatchesWithoutCookie) {
   RequestText request;
   request.branch = "1";
