@@ -13,6 +13,7 @@ using snapshot::Kind;
 namespace {
 
 constexpr Duration kFinishWait = 10s;
+constexpr Duration kOpenAgain = 5s;
 
 }  // namespace
 
@@ -21,7 +22,8 @@ Keeper::Keeper(Loop& loop, Supervisor& supervisor, Wire& wire, Taps& taps)
       supervisor_(supervisor),
       wire_(wire),
       taps_(taps),
-      finish_alarm_([this](Instant) { finish(); }) {
+      finish_alarm_([this](Instant) { finish(); }),
+      open_alarm_([this](Instant) { open_management(); }) {
   for (size_t i = 0; i < states_.size(); ++i) {
     states_[i].process = static_cast<Process>(i);
     states_[i].reason = "not started yet";
@@ -81,8 +83,32 @@ void Keeper::boot(const std::string& control_folder, const Endpoint& management)
   }
   if (network_.management.empty()) network_.management = {management};
   // What works is better than nothing: the errors are in the log.
-  if (auto done = apply(network_); !done) log::error("init", "{}", done.error().text());
+  open_management();
+  if (auto done = raise_port_mtu(network_); !done) log::error("init", "{}", done.error().text());
   finish();
+}
+
+// Each by itself. Nobody is there to offer again what a program that starts beside us holds for a
+// moment, and without management nobody can look.
+void Keeper::open_management() {
+  Status all;
+  for (const Endpoint& endpoint : network_.management) {
+    if (auto done = management_.open({&endpoint, 1}); !done) all = std::move(done);
+  }
+  tell_management();
+  if (all) return;
+  log::error("management", "{}; trying again", all.error().text());
+  loop_.timers().set(open_alarm_, loop_.now() + kOpenAgain);
+}
+
+// All of them each time: agent lets go of one as soon as it runs a snapshot without it, init only
+// when all run it, and until then a refusal may bring it back.
+void Keeper::tell_management() {
+  management_.tell_all([this](const Endpoint& endpoint, int fd) {
+    if (link::Channel* agent = supervisor_.channel(Process::agent)) {
+      (void)agent->send(link::ListeningSocket{endpoint.text()}, {&fd, 1});
+    }
+  });
 }
 
 void Keeper::give_taps(const std::vector<TapPlan>& plans) {
@@ -124,11 +150,7 @@ void Keeper::give(Process process) {
     }
     give_taps(network_.taps);
   }
-  if (process == Process::agent) {
-    management_.tell_all([&](const Endpoint& endpoint, int fd) {
-      (void)to->send(link::ListeningSocket{endpoint.text()}, {&fd, 1});
-    });
-  }
+  if (process == Process::agent) tell_management();
   offer_to(process);
 }
 
@@ -169,11 +191,7 @@ void Keeper::on_offer(const link::SnapshotOffer& offer, std::vector<Fd>& fds) {
             current_.revision);
   tell_control({Process::init, current_.generation, current_.revision, true, {}});
   give_taps(fresh);
-  management_.tell_new([&](const Endpoint& endpoint, int fd) {
-    if (link::Channel* agent = supervisor_.channel(Process::agent)) {
-      (void)agent->send(link::ListeningSocket{endpoint.text()}, {&fd, 1});
-    }
-  });
+  tell_management();
   for (const Process p : Supervisor::children()) {
     if (link::spec(p).forwarder) offer_to(p);
   }

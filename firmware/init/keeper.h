@@ -40,6 +40,8 @@ class Keeper {
   Status apply(const Network& next);
   Status raise_port_mtu(const Network& next) const;
   void offer_to(link::Process process);
+  void open_management();
+  void tell_management();
   void give_taps(const std::vector<TapPlan>& plans);
   void tell_control(const link::PublishState& state);
   void refuse(const link::SnapshotOffer& offer, const Error& error);
@@ -56,6 +58,7 @@ class Keeper {
   std::array<link::PublishState, link::kProcessCount> states_;
   // The old realms go when every forwarder runs the new ones, or now at the latest.
   Alarm finish_alarm_;
+  Alarm open_alarm_;  // for management sockets that could not be opened at boot
 };
 
 }  // namespace fedge::init

@@ -50,18 +50,11 @@ Status ManagementSockets::open(std::span<const Endpoint> endpoints) {
     if (!fd) return std::unexpected(fd.error());
     added.emplace(endpoint, std::move(*fd));
   }
-  fresh_.clear();
   for (auto& [endpoint, fd] : added) {
     log::info("management", "listening on {}", endpoint.text());
-    fresh_.push_back(endpoint);
     sockets_.emplace(endpoint, std::move(fd));
   }
   return {};
-}
-
-void ManagementSockets::tell_new(const std::function<void(const Endpoint&, int)>& each) {
-  for (const Endpoint& endpoint : fresh_) each(endpoint, sockets_.at(endpoint).get());
-  fresh_.clear();
 }
 
 void ManagementSockets::close_others(std::span<const Endpoint> endpoints) {

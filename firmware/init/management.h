@@ -5,7 +5,6 @@
 #include <functional>
 #include <map>
 #include <span>
-#include <vector>
 
 #include "firmware/base/fd.h"
 #include "firmware/net/address.h"
@@ -16,15 +15,12 @@ class ManagementSockets {
  public:
   // Opens what is new; all of it or, with an error, nothing.
   Status open(std::span<const Endpoint> endpoints);
-  // Those that open() added last are told by `each`.
-  void tell_new(const std::function<void(const Endpoint&, int fd)>& each);
   // Closes what is not wanted any more, for agent as well.
   void close_others(std::span<const Endpoint> endpoints);
   void tell_all(const std::function<void(const Endpoint&, int fd)>& each) const;
 
  private:
   std::map<Endpoint, Fd> sockets_;
-  std::vector<Endpoint> fresh_;
 };
 
 }  // namespace fedge::init

@@ -2,12 +2,14 @@
 import asyncio
 import json
 import random
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from tests.lib import sip, topology
-from tests.lib.appliance import wait_until
+from tests.lib.appliance import RestError, wait_until
 
 URI = "sip:bob@example.com"
 
@@ -88,6 +90,27 @@ def test_R1_listeners_move_without_touching_connections(site):
             await end.close()
         await server.stop()
     asyncio.run(scenario())
+
+
+def test_P1_a_refused_publish_leaves_management_where_it_was(site):
+    """Agent has let go of the old port by the time signal refuses: it must take it back."""
+    box = site.appliance
+    holder = subprocess.Popen(
+        ["ip", "netns", "exec", f"{box.name}-punt", sys.executable, "-c",
+         "import socket, sys; s = socket.socket(); s.bind(('10.1.0.1', 5099)); s.listen(); "
+         "print('held', flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout.readline()
+    document = site.topology()
+    document["management"]["port"] += 1
+    document["listeners"][0]["port"] = 5099
+    with pytest.raises(RestError) as refusal:
+        box.publish(document)
+    holder.communicate()
+    assert refusal.value.status == 409
+    assert "5099" in json.dumps(refusal.value.body)
+    answered = [box.rest("GET", "/v1/status")["revision"] for _ in range(3)]
+    assert answered == [1, 1, 1]
 
 
 def cut_power(site, moment, port):

@@ -108,5 +108,16 @@ TEST_F(KeeperTest, RollingBackIsAnOfferLikeAnyOther) {
   EXPECT_FALSE(has_tap("two"));
 }
 
+TEST_F(KeeperTest, B4_AManagementPortThatWasTakenAtBootIsOpenedLater) {
+  std::optional<ManagementSockets> other_program(std::in_place);
+  const std::vector<Endpoint> wanted{*Endpoint::parse("127.0.0.1:18498")};
+  ASSERT_TRUE(other_program->open(wanted));
+  keeper.emplace(loop, supervisor, wire, taps);
+  keeper->boot("/nonexistent", wanted[0]);
+  other_program.reset();
+  loop.timers().advance(loop.now() + 6s);
+  EXPECT_FALSE(ManagementSockets().open(wanted)) << "the keeper has it now";
+}
+
 }  // namespace
 }  // namespace fedge::init
