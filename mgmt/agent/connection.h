@@ -49,10 +49,14 @@ class Connection final : public Watcher, private pki::CipherSink, private Timer 
   std::string client() const { return remote_.text(); }
   // Nothing outstanding and nothing half done: the first to go when there are too many.
   bool idle() const { return phase_ == Phase::idle || phase_ == Phase::linger; }
+  // Waits for its client, not for control: the next to go.
+  bool waits_for_client() const { return phase_ != Phase::answer; }
   // The answer to what on_request() brought; nothing happens when it has been given up.
   void reply(const Reply& reply);
   // Ends now when idle, else with the answer that is outstanding.
   void close_soon();
+  // Ends now, whatever is half done.
+  void end();
 
  private:
   enum class Phase : uint8_t { handshake, idle, header, body, answer, write, linger };
@@ -71,7 +75,6 @@ class Connection final : public Watcher, private pki::CipherSink, private Timer 
   void enter(Phase phase);
   Duration limit_of(Phase phase) const;
   void update_interest();
-  void end();
 
   Loop& loop_;
   Owner& owner_;

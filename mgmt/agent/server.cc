@@ -68,9 +68,8 @@ void Server::use(std::shared_ptr<pki::TlsContext> tls, const ServerLimits& limit
 }
 
 void Server::listen(const std::string& endpoint, Fd socket) {
-  listeners_.erase(endpoint);
+  if (listeners_.erase(endpoint) == 0) log::info("agent", "management listens on {}", endpoint);
   listeners_.emplace(endpoint, std::make_unique<Listener>(*this, std::move(socket)));
-  log::info("agent", "management listens on {}", endpoint);
 }
 
 void Server::keep_only(const std::vector<std::string>& endpoints) {
@@ -81,14 +80,19 @@ void Server::keep_only(const std::vector<std::string>& endpoints) {
   });
 }
 
-// Room for one more: the idle connection that was there first makes way.
+// Room for one more: the idle connection that was there first makes way, or else the first that
+// keeps us waiting. So clients that send nothing, or an octet now and then, lock nobody out.
 void Server::make_room() {
   if (connections_.size() < limits_.connections) return;
-  Connection* oldest = nullptr;
+  const auto goes_before = [](const Connection& a, const Connection& b) {
+    return a.idle() != b.idle() ? a.idle() : a.id() < b.id();
+  };
+  Connection* first = nullptr;
   for (const auto& [id, connection] : connections_) {
-    if (connection->idle() && (oldest == nullptr || id < oldest->id())) oldest = connection.get();
+    if (!connection->waits_for_client()) continue;
+    if (first == nullptr || goes_before(*connection, *first)) first = connection.get();
   }
-  if (oldest != nullptr) oldest->close_soon();
+  if (first != nullptr) first->end();
 }
 
 void Server::accept(Listener& listener) {

@@ -234,6 +234,27 @@ TEST_F(AgentServer, P1_AnIdleConnectionMakesWayForANewOne) {
   EXPECT_TRUE(busy.await_text("kept"));
 }
 
+TEST_F(AgentServer, P1_ClientsThatKeepUsWaitingLockNobodyOut) {
+  ServerLimits limits;
+  limits.connections = 3;
+  use(limits);
+  auto busy = connect();
+  busy.send(kGet);
+  ASSERT_TRUE(asked(busy, 1));
+  auto header = connect();
+  header.send("GET / HTTP/1.1\r\nHos");
+  ASSERT_TRUE(header.await([&] { return header.open; }));
+  auto body = connect();
+  body.send("PUT / HTTP/1.1\r\nHost: b\r\nContent-Length: 9\r\n\r\nhalf");
+  ASSERT_TRUE(body.await([&] { return body.open; }));
+  auto other = connect();
+  other.send(kGet);
+  ASSERT_TRUE(asked(other, 2));
+  EXPECT_TRUE(header.await_end()) << "it was there first";
+  server.deliver(backend.ids[0], reply_of("kept"));
+  EXPECT_TRUE(busy.await_text("kept"));
+}
+
 TEST_F(AgentServer, P1_AClosedListenerTakesNobodyMore) {
   server.keep_only({});
   Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
