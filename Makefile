@@ -9,12 +9,11 @@ CXX     := $(if $(filter default,$(origin CXX)),g++,$(CXX))
 CCACHE  := $(shell command -v ccache 2>/dev/null)
 OPT     ?= -O2 -g1
 SANITIZE ?=
-PY      := /usr/bin/python3
 
-# Folders in the order in which they may include each other (see scripts/lint).
+# Folders in the order in which they may include each other (tests/tools/lint has the table).
 LIBRARIES := firmware/base firmware/net firmware/wire/ip firmware/wire/sip \
-  firmware/netlink firmware/http firmware/snapshot firmware/link firmware/pki \
-  firmware/topology firmware/store board/linux \
+  firmware/wire/dns firmware/netlink firmware/resolve firmware/http firmware/snapshot \
+  firmware/link firmware/pki firmware/topology firmware/store board/linux \
   firmware/control firmware/init \
   dataplane/admission dataplane/fastpath dataplane/sip dataplane/signal mgmt/agent
 
@@ -53,13 +52,17 @@ sources  = $(filter-out %/main.cc,$(wildcard $(1)/*.cc))
 objects  = $(patsubst %.cc,$(BUILD)/obj/%.o,$(call sources,$(1)))
 archive  = $(BUILD)/lib/$(subst /,_,$(1)).a
 ARCHIVES := $(foreach l,$(LIBRARIES),$(if $(call sources,$(l)),$(call archive,$(l))))
-# A program or a unit test links its folder and the folders before it, less those that
-# dataplane, mgmt and init may not include: a wrong include does not link either.
+# A program or a unit test links its folder and the folders before it, less those that it may
+# not include: a wrong include does not link either.
 through  = $(firstword $(2)) $(if $(filter-out $(1),$(firstword $(2))),$(call through,$(1),$(wordlist 2,99,$(2))))
-closed   := firmware/topology firmware/store firmware/control firmware/init board/linux
-beyond_init := firmware/pki firmware/topology firmware/store firmware/control
-below    = $(if $(filter firmware/init,$(1)),$(beyond_init),$(if $(filter firmware/% board/%,$(1)),,$(closed)))
-needs    = $(foreach l,$(filter-out $(call below,$(1)),$(call through,$(1),$(LIBRARIES))),$(if $(call sources,$(l)),$(call archive,$(l))))
+control_only := firmware/topology firmware/store firmware/control firmware/init board/linux
+apart_firmware/init        := firmware/pki firmware/topology firmware/store firmware/control
+apart_dataplane/admission  := $(control_only)
+apart_dataplane/fastpath   := $(control_only)
+apart_dataplane/sip        := $(control_only) dataplane/admission dataplane/fastpath
+apart_dataplane/signal     := $(control_only) dataplane/admission dataplane/fastpath
+apart_mgmt/agent           := $(control_only) dataplane/%
+needs    = $(foreach l,$(filter-out $(apart_$(1)),$(call through,$(1),$(LIBRARIES))),$(if $(call sources,$(l)),$(call archive,$(l))))
 group    = -Wl,--start-group $(1) -Wl,--end-group
 link_dpdk = $(if $(findstring fastpath,$(1)),$(DPDK_LIBS))
 
@@ -70,7 +73,8 @@ FUZZ_NAMES := $(patsubst tests/fuzz/%.cc,%,$(wildcard tests/fuzz/*.cc))
 FUZZERS    := $(addprefix $(BUILD)/fuzz/,$(FUZZ_NAMES))
 BENCH_TOOLS := $(patsubst tests/bench/%.cc,$(BUILD)/bench/%,$(wildcard tests/bench/*.cc))
 
-.PHONY: headers print-flags unit-binaries fuzz-binaries bench-binaries all deps run test unit integration lint sanitize fuzz bench soak clean help
+.PHONY: all deps run test unit integration lint sanitize fuzz bench soak clean help \
+  headers print-flags unit-binaries fuzz-binaries bench-binaries
 .SECONDARY:
 .DEFAULT_GOAL := all
 
