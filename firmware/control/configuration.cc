@@ -100,13 +100,14 @@ Result<std::string> Configuration::candidate_etag() {
 
 topology::Environment Configuration::environment() {
   topology::Environment environment;
+  // A failing database is not a missing certificate: it shows in the next step.
   environment.has_certificate = [this](const std::string& id) {
     auto found = store_.certificates(id);
-    return found && !found->empty();
+    return !found || !found->empty();
   };
   environment.has_trust = [this](const std::string& id) {
     auto found = store_.trust(id);
-    return found && found->has_value();
+    return !found || found->has_value();
   };
   environment.has_cipher = [](const std::string& name) {
     return pki::ciphersuite_number(name) != 0;

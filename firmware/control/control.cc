@@ -153,12 +153,14 @@ void Control::begin() {
 }
 
 // After any work on the store.
-void Control::check_database() {
-  if (database_.check()) {
+bool Control::check_database() {
+  const bool found_damage = database_.check();
+  if (found_damage) {
     found_on_disk_ = running();
     configuration_.reset();
   }
   set_gauges();
+  return !found_damage;
 }
 
 // Each part by itself, so that a start that was cut off is finished by the next.

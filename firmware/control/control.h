@@ -77,7 +77,7 @@ class Control {
   std::optional<store::Administrator> find_administrator(std::string_view token);
   void note_first_use(const store::Administrator& administrator);
   void refresh_certificates();
-  void check_database();
+  bool check_database();  // false when damage was found just now
   void set_gauges();
 
   Loop& loop_;

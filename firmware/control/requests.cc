@@ -179,11 +179,13 @@ void Control::on_request(Request request) {
   request.names = std::move(match.names);
   if (auto wrong = check_parameters(*resource, request.query)) return request.respond(*wrong);
   if (auto wrong = check_body(*resource, request)) return request.respond(*wrong);
+  check_database();  // the last copy may have found damage
   if (resource->needs_database && configuration_ == nullptr) {
     return request.respond(error_reply(503, not_ready()));
   }
   Answer answer = resource->handle(*this, request);
-  check_database();
+  const bool good = check_database();
+  if (!good && answer && resource->needs_database) answer = error_reply(503, not_ready());
   if (answer) request.respond(*answer);
 }
 

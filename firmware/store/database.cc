@@ -178,6 +178,9 @@ int64_t Database::last_row() const { return ::sqlite3_last_insert_rowid(handle_)
 int64_t Database::changes() const { return ::sqlite3_changes(handle_); }
 
 Status Database::copy_to(const std::string& path) {
+  // Read the file, not what is still in memory of it: a copy must not hide damage.
+  ::sqlite3_db_release_memory(handle_);
+  if (auto good = check_pages(); !good) return good;
   const std::string temporary = path + ".new";
   ::unlink(temporary.c_str());
   if (auto done = execute("VACUUM INTO ?", std::string_view(temporary)); !done) return done;

@@ -81,7 +81,8 @@ class Database {
   // Sticky: SQLite found the file's contents wrong.
   bool damaged() const { return damaged_; }
   const std::string& path() const { return path_; }
-  // Copies everything into `path` (replaced), whole or not at all.
+  // Checks every page on the disk, then copies everything into `path` (replaced), whole or not
+  // at all.
   Status copy_to(const std::string& path);
 
  private:

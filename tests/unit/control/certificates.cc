@@ -141,6 +141,24 @@ TEST_F(Certificates, B4_ADamagedDatabaseIsToldAndNeverTouchedWithoutBeingTold) {
   EXPECT_TRUE(kept);
 }
 
+TEST_F(Certificates, B4_DamageIsFoundWhileRunning) {
+  import_all(box_);
+  ASSERT_EQ(publish(box_, topology_text()).status, 200);
+  for (const char* behind : {"", "-wal"}) {
+    const std::string path = box_.folder() + "/fedge.db" + behind;
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    for (size_t i = 0; i < std::filesystem::file_size(path); ++i) {
+      file.put(static_cast<char>(i * 131 + i / 7));
+    }
+  }
+  // What SQLite has in memory is good for a while; the next copy reads the file.
+  box_.run_until([&] { return box_.control().store()->damaged(); });
+  EXPECT_EQ(box_.get("/v1/revisions").status, 503);
+  const Answered status = box_.get("/v1/status");
+  EXPECT_NE(status.body.find("damaged"), std::string::npos);
+  EXPECT_EQ(status.json().root().find("revision").integer(0, 9).value(), 1);
+}
+
 TEST_F(Certificates, B4_WithoutACopyANewDatabaseAndANewTokenAreMade) {
   EXPECT_EQ(box_.get("/v1/status").status, 200);
   box_.stop();
