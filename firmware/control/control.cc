@@ -48,13 +48,15 @@ Result<std::unique_ptr<Control>> Control::open(Loop& loop, Fd init, Options opti
   const bool recover = options.recover_database;
   std::unique_ptr<Control> control(
       new Control(loop, std::move(init), std::move(options), std::move(*generations)));
-  if (!control->database_.open() && control->database_.damaged() && recover) {
+  const auto number = control->generations_.current();
+  const bool published = !number || *number != 0;
+  if (!control->database_.open(published) && control->database_.damaged() && recover) {
     auto moved = control->database_.move_aside(now_wall());
     if (!moved) return std::unexpected(moved.error());
     log::warning("control", "damaged database: {}", *moved);
-    (void)control->database_.open();
+    (void)control->database_.open(false);
   }
-  if (const auto number = control->generations_.current(); number && *number != 0) {
+  if (number && *number != 0) {
     if (auto found = control->generations_.load(*number))
       control->found_on_disk_ = std::move(*found);
   }
@@ -225,7 +227,7 @@ Result<std::string> Control::recover_database() {
   auto moved = database_.move_aside(wall());
   if (!moved) return moved;
   log::warning("control", "damaged database: {}", *moved);
-  if (auto opened = database_.open(); !opened) return std::unexpected(opened.error());
+  if (auto opened = database_.open(false); !opened) return std::unexpected(opened.error());
   begin();
   if (!configuration_) return std::unexpected(not_ready());
   database_.copy_now();

@@ -13,6 +13,8 @@ namespace fedge::control {
 namespace {
 
 constexpr Duration kCopyPause = 1s;
+constexpr const char* kRemedy =
+    "POST /v1/database/recover, or start fedge-init with --recover-database";
 // A copy may take a twentieth of control's time, not more.
 constexpr int kCopyShare = 20;
 
@@ -24,9 +26,14 @@ DatabaseKeeper::DatabaseKeeper(Loop& loop, std::string folder, store::Fault faul
       fault_(std::move(fault)),
       copy_alarm_([this](Instant) { copy_now(); }) {}
 
-Status DatabaseKeeper::open() {
+Status DatabaseKeeper::open(bool published) {
   damaged_ = false;
   auto store = store::Store::open(path(), damaged_, fault_);
+  if (store && published) {
+    const auto running = store->running();
+    damaged_ = running && !*running;
+    if (damaged_) store = fail(path(), "it is empty, though this box runs a topology", kRemedy);
+  }
   if (!store) {
     store_.reset();
     problem_ = store.error();
@@ -66,8 +73,7 @@ bool DatabaseKeeper::check() {
   if (!store_) return false;
   if (store_->damaged()) {
     damaged_ = true;
-    problem_ = {path(), "the database is damaged",
-                "POST /v1/database/recover, or start with --recover-database"};
+    problem_ = {path(), "the database is damaged", kRemedy};
     log::error("control", "{}: found while working with it; the box goes on forwarding",
                problem_.text());
     copy_alarm_.cancel();

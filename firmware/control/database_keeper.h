@@ -18,8 +18,10 @@ class DatabaseKeeper {
   DatabaseKeeper(Loop& loop, std::string folder, store::Fault fault);
 
   // Opens the file. On failure store() is null and problem() says why; administrators() then
-  // come from the last good copy, so that somebody can still be let in.
-  Status open();
+  // come from the last good copy, so that somebody can still be let in. `published`: something
+  // runs on this box, so that an empty database (a file lost or cut to nothing, which SQLite takes
+  // for a new one) is a damaged one.
+  Status open(bool published);
   // Null while there is no usable database.
   store::Store* store() { return store_.get(); }
   bool damaged() const { return damaged_; }

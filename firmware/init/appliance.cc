@@ -94,6 +94,7 @@ Launch Appliance::launch_of(Process process) {
     launch.binds.emplace_back(instance_.control_folder(), instance_.bound_control());
     launch.arguments = {"--state", instance_.bound_control(), "--management",
                         config_.management.text()};
+    if (config_.recover_database) launch.arguments.emplace_back("--recover-database");
   }
   if (process == Process::fastpath) {
     launch.arguments = {"--instance", config_.instance};
@@ -123,6 +124,7 @@ void Appliance::tell_control(Process process) {
 }
 
 void Appliance::on_ready(Process process) {
+  if (process == Process::control) config_.recover_database = false;  // it was said for once
   tell_control(process);
   write_status();
 }

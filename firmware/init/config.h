@@ -20,6 +20,8 @@ struct Config {
   Endpoint management;   // where the REST interface listens before anything else is published
   std::vector<board::Port> ports;
   bool watchdog = false;  // this instance pets the machine's watchdog
+  // Of the command line: what the first control is told about a damaged database.
+  bool recover_database = false;
 };
 
 // Everything that is wrong, each with its JSON path.

@@ -17,11 +17,16 @@ using namespace fedge;
 
 constexpr std::string_view kUsage =
     "usage: fedge-init --config FILE          run the appliance that FILE describes\n"
-    "       fedge-init --check --config FILE  only say what is wrong with FILE\n";
+    "       fedge-init --check --config FILE  only say what is wrong with FILE\n"
+    "       fedge-init --recover-database --config FILE\n"
+    "                                         and put the last good copy in the place of a "
+    "damaged\n"
+    "                                         database; without a copy start with a new one\n";
 
 struct Options {
   std::string config;
   bool check = false;
+  bool recover_database = false;
 };
 
 [[noreturn]] void end_with_usage(int status) {
@@ -37,6 +42,8 @@ Options parse_options(int argc, char** argv) {
       options.config = argv[++i];
     } else if (argument == "--check") {
       options.check = true;
+    } else if (argument == "--recover-database") {
+      options.recover_database = true;
     } else {
       end_with_usage(argument == "--help" ? 0 : 2);
     }
@@ -80,6 +87,7 @@ int main(int argc, char** argv) {
     log::error("init", "must run as root: it makes network namespaces and taps");
     return 1;
   }
+  config->recover_database = options.recover_database;
   ::umask(0022);
   Loop loop;
   auto appliance = init::Appliance::open(loop, std::move(*config));

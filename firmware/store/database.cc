@@ -27,7 +27,8 @@ const char* remedy_for(int result) {
   switch (result & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return "the file is damaged: POST /v1/database/recover, or start with --recover-database";
+      return "the file is damaged: POST /v1/database/recover, or start fedge-init with "
+             "--recover-database";
     case SQLITE_FULL:
       return "free space on the state partition";
     case SQLITE_BUSY:

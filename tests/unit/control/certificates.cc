@@ -141,6 +141,26 @@ TEST_F(Certificates, B4_ADamagedDatabaseIsToldAndNeverTouchedWithoutBeingTold) {
   EXPECT_TRUE(kept);
 }
 
+TEST_F(Certificates, B4_ALostDatabaseIsNotTakenForANewBox) {
+  import_all(box_);
+  ASSERT_EQ(publish(box_, topology_text()).status, 200);
+  box_.run_until([&] {
+    bool damaged = false;
+    auto copy = store::Store::open(box_.folder() + "/fedge.db.last-good", damaged);
+    return copy && copy->running().value()->revision == 1;
+  });
+  box_.stop();
+  std::filesystem::remove(box_.folder() + "/fedge.db-wal");
+  std::filesystem::resize_file(box_.folder() + "/fedge.db", 0);
+  const size_t offers = box_.offers.size();
+  ASSERT_TRUE(box_.start());
+  EXPECT_EQ(box_.offers.size(), offers) << "factory settings would end the traffic";
+  EXPECT_NE(box_.get("/v1/status").body.find("damaged"), std::string::npos);
+  EXPECT_EQ(box_.ask({"POST", "/v1/database/recover"}).status, 200);
+  EXPECT_EQ(box_.get("/v1/status").json().root().find("revision").integer(0, 9).value(), 1);
+  EXPECT_EQ(box_.get("/v1/certificates/access").status, 200);
+}
+
 TEST_F(Certificates, B4_DamageIsFoundWhileRunning) {
   import_all(box_);
   ASSERT_EQ(publish(box_, topology_text()).status, 200);
