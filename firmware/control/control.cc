@@ -213,8 +213,9 @@ void Control::watch_certificates() {
   if (!configuration_) return;
   const auto next = configuration_->next_effective(wall());
   if (!next || !*next) return certificate_alarm_.cancel();
-  const Duration wait = **next - wall();
-  loop_.timers().set(certificate_alarm_, now_monotonic() + std::min<Duration>(wait, kLongestAlarm));
+  // In seconds: nanoseconds end with the year 2262, certificates do not.
+  const auto longest = std::chrono::duration_cast<std::chrono::seconds>(kLongestAlarm);
+  loop_.timers().set(certificate_alarm_, now_monotonic() + std::min(**next - wall(), longest));
 }
 
 Result<std::string> Control::recover_database() {

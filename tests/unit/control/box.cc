@@ -215,7 +215,7 @@ const Identity& authority() {
   return identity;
 }
 
-const Identity& leaf(int number) {
+const Identity& leaf(int number, int days) {
   static std::map<int, Identity> made;
   auto [at, is_new] = made.try_emplace(number);
   if (!is_new) return at->second;
@@ -227,8 +227,8 @@ const Identity& leaf(int number) {
       "cd " + f +
       " && openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
       " -subj /CN=sip.example.com -keyout leaf.key -out leaf.csr 2>/dev/null"
-      " && openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 20"
-      " -extfile ext -out leaf.pem 2>/dev/null";
+      " && openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days " +
+      std::to_string(days) + " -extfile ext -out leaf.pem 2>/dev/null";
   if (std::system(command.c_str()) != 0) ADD_FAILURE() << "openssl failed";
   at->second = {file(f + "/leaf.pem"), file(f + "/leaf.key")};
   std::filesystem::remove_all(f);

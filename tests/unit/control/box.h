@@ -89,7 +89,7 @@ struct Identity {
   std::string import_body(const std::string& effective_from = {}) const;
 };
 const Identity& authority();
-const Identity& leaf(int number);
+const Identity& leaf(int number, int days = 20);
 std::string trust_body();
 
 // A topology that uses certificates access and internal, trust partners and inside-ca.

@@ -85,6 +85,17 @@ TEST_F(Certificates, C3_ASuccessorIsStagedThenTakesOver) {
   EXPECT_NE(box_.get("/v1/certificates/access").body.find("superseded"), std::string::npos);
 }
 
+TEST_F(Certificates, C3_ASuccessorMayBeCenturiesAway) {
+  import_all(box_);
+  ASSERT_EQ(publish(box_, topology_text()).status, 200);
+  const Answered a = box_.ask({"POST", "/v1/certificates/access/successor",
+                               leaf(6, 200'000).import_body("2400-01-01T00:00:00Z")});
+  ASSERT_EQ(a.status, 201) << a.body;
+  const uint64_t changes = box_.control().store()->changes();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(box_.get("/v1/health").status, 200);
+  EXPECT_EQ(box_.control().store()->changes(), changes) << "the alarm is not due in each turn";
+}
+
 TEST_F(Certificates, C1_TrustComesAsPemOrJson) {
   Ask raw{"PUT", "/v1/trust/partners", authority().chain};
   raw.content_type = "application/x-pem-file";
