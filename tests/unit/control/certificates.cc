@@ -92,8 +92,9 @@ TEST_F(Certificates, C3_ASuccessorMayBeCenturiesAway) {
                                leaf(6, 200'000).import_body("2400-01-01T00:00:00Z")});
   ASSERT_EQ(a.status, 201) << a.body;
   const uint64_t changes = box_.control().store()->changes();
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(box_.get("/v1/health").status, 200);
-  EXPECT_EQ(box_.control().store()->changes(), changes) << "the alarm is not due in each turn";
+  const Instant end = now_monotonic() + 50ms;
+  box_.run_until([&] { return now_monotonic() > end; });
+  EXPECT_EQ(box_.control().store()->changes(), changes) << "the alarm is not due in each tick";
 }
 
 TEST_F(Certificates, C1_TrustComesAsPemOrJson) {
