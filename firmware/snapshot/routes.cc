@@ -1,8 +1,11 @@
 #include "firmware/snapshot/routes.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <bit>
 
+#include "firmware/net/address.h"
 #include "firmware/snapshot/checksum.h"
 
 namespace fedge::snapshot {
@@ -30,11 +33,20 @@ const Route* probe(const Section<Routing>& routing, std::string_view pattern) {
   return nullptr;
 }
 
+// An IPv6 address has many spellings; patterns hold that of RFC 5952. What is none stays as it is.
+std::string_view normal_address(std::string_view text, char (&room)[INET6_ADDRSTRLEN]) {
+  const auto address = IpAddress::parse(text);
+  if (!address || !address->is_v6()) return text;
+  return inet_ntop(AF_INET6, address->octets.data(), room, sizeof room);
+}
+
 }  // namespace
 
 const Route* find_route(const Section<Routing>& routing, std::string_view user,
                         std::string_view domain) {
   if (domain.ends_with('.')) domain.remove_suffix(1);  // a fully qualified name, RFC 1034
+  char address[INET6_ADDRSTRLEN];
+  if (domain.contains(':')) domain = normal_address(domain, address);
   if (domain.empty() || user.size() + 1 + domain.size() > kMostName) return nullptr;
   char name[kMostName];
   char* end = std::ranges::transform(user, name, lower).out;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "firmware/net/address.h"
 #include "firmware/net/dns_name.h"
 
 namespace fedge::topology {
@@ -29,6 +30,12 @@ bool is_user(std::string_view user) {
   });
 }
 
+// A name as it is, an address in the one spelling that the look-up asks for; empty for neither.
+std::string normal_host(std::string_view host) {
+  if (const auto address = IpAddress::parse(host)) return address->text();
+  return is_dns_name(host) ? std::string(host) : std::string();
+}
+
 }  // namespace
 
 std::optional<std::string> normal_pattern(std::string_view text, RouteType type) {
@@ -36,17 +43,21 @@ std::optional<std::string> normal_pattern(std::string_view text, RouteType type)
   if (pattern.size() > 320) return std::nullopt;
   if (type == RouteType::user) {
     const size_t at = pattern.rfind('@');
-    if (at == std::string::npos || !is_user(std::string_view(pattern).substr(0, at)) ||
-        !is_dns_name(std::string_view(pattern).substr(at + 1))) {
+    if (at == std::string::npos || !is_user(std::string_view(pattern).substr(0, at))) {
       return std::nullopt;
     }
-    return pattern;
+    const std::string host = normal_host(std::string_view(pattern).substr(at + 1));
+    if (host.empty()) return std::nullopt;
+    return pattern.replace(at + 1, std::string::npos, host);
   }
   std::string plain = pattern.starts_with('.') ? reversed(pattern) : std::move(pattern);
   const std::string_view domain =
       plain.starts_with("*.") ? std::string_view(plain).substr(2) : std::string_view(plain);
-  if (!is_dns_name(domain)) return std::nullopt;
-  return plain;
+  if (domain.size() == plain.size())
+    plain = normal_host(plain);
+  else if (!is_dns_name(domain))
+    plain.clear();
+  return plain.empty() ? std::nullopt : std::optional(std::move(plain));
 }
 
 }  // namespace fedge::topology

@@ -47,6 +47,16 @@ TEST_F(RouteLookup, R2_CaseAndTheRootDotDoNotMatter) {
   EXPECT_EQ(find("", "example.com."), "example.com");
 }
 
+TEST_F(RouteLookup, R2_R11_AnAddressMatchesInAnySpelling) {
+  load({"2001:db8::10", "bob@2001:db8::10", "10.1.0.1", "*.com"});
+  EXPECT_EQ(find("", "2001:db8::10"), "2001:db8::10");
+  EXPECT_EQ(find("", "2001:DB8:0:0::10"), "2001:db8::10");
+  EXPECT_EQ(find("bob", "2001:db8::0:10"), "bob@2001:db8::10");
+  EXPECT_EQ(find("", "10.1.0.1"), "10.1.0.1");
+  EXPECT_EQ(find("", "2001:db8::11"), "-");
+  EXPECT_EQ(find("", "2001:db8:::10"), "-");  // no address
+}
+
 TEST_F(RouteLookup, R2_OddNamesMatchNothing) {
   load({"example.com", "*.example.com"});
   EXPECT_EQ(find("", ""), "-");

@@ -66,11 +66,18 @@ TEST(Pattern, R2_ReversedAndPlainAreOne) {
   EXPECT_EQ(domain("*.sip.com"), "*.sip.com");
   EXPECT_EQ(domain(".com.sip.*"), "*.sip.com");
   EXPECT_EQ(domain("com"), "com");
-  for (const std::string_view bad : {"", ".", "..", ".com.", "a..b", "*", "*.", ".*", "a.*.b",
-                                     "*.*.com", "-a.com", "a_b.com", "10.1.0.1", "a@b.com"}) {
+  for (const std::string_view bad :
+       {"", ".", "..", ".com.", "a..b", "*", "*.", ".*", "a.*.b", "*.*.com", "-a.com", "a_b.com",
+        "*.10.1.0.1", "a@b.com", "10.1.0", "[2001:db8::1]", "2001:db8:::1"}) {
     EXPECT_EQ(domain(bad), "-") << bad;
   }
   EXPECT_EQ(domain(std::string(400, 'a')), "-");
+}
+
+TEST(Pattern, R2_AnAddressIsADestinationInItsOneSpelling) {
+  EXPECT_EQ(normal_pattern("10.1.0.1", RouteType::domain), "10.1.0.1");
+  EXPECT_EQ(normal_pattern("2001:DB8:0::10", RouteType::domain), "2001:db8::10");
+  EXPECT_EQ(normal_pattern("Bob@2001:DB8:0::10", RouteType::user), "bob@2001:db8::10");
 }
 
 TEST(Pattern, R2_UsersHaveADomain) {
