@@ -68,6 +68,12 @@ uint16_t Generation::find_realm(std::string_view name) const {
   return snapshot::kNone16;
 }
 
+bool Generation::has_address(uint16_t realm, const IpAddress& address) const {
+  const auto addresses = realms.items(realm_list()[realm].addresses);
+  return std::ranges::any_of(
+      addresses, [&](const snapshot::RealmAddress& a) { return a.address.address == address; });
+}
+
 bool Generation::same_section(const Generation& other, Kind kind) const {
   const link::SectionRef* a = find_section(sections, kind);
   const link::SectionRef* b = find_section(other.sections, kind);

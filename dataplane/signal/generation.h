@@ -42,6 +42,7 @@ struct Generation {
   }
   // The realm of that name, kNone16 when there is none.
   uint16_t find_realm(std::string_view name) const;
+  bool has_address(uint16_t realm, const IpAddress& address) const;
   // What of that kind it was opened from has the same checksum in `other`.
   bool same_section(const Generation& other, snapshot::Kind kind) const;
 

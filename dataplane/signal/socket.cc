@@ -14,6 +14,9 @@ constexpr int kBacklog = 4096;
 // What the kernel may hold unsent of one connection; the rest waits in our own queue, where it is
 // counted and bounded.
 constexpr int kMostUnsent = 256 * 1024;
+// After so long without an acknowledgement the connection breaks. The kernel's own patience, a
+// quarter of an hour, would keep a next hop that went dark in use.
+constexpr int kUnacknowledgedMs = 15000;
 
 bool set_option(int fd, int level, int name, int value) {
   return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
@@ -33,6 +36,7 @@ Result<Fd> open_socket(const IpAddress& address, const SocketOptions& options) {
   const int traffic_class = options.dscp << 2;
   set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, kMostUnsent);
+  set_option(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, kUnacknowledgedMs);
   if (address.is_v6()) {
     set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     set_option(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, 1);

@@ -20,10 +20,11 @@ enum class CloseReason : uint8_t {
   write_stalled,    // the peer takes nothing any more
   no_memory,
   realm_gone,
-  retired,  // the next hop is not in the snapshot any more
+  address_gone,  // the connection's own
+  retired,       // the next hop is not in the snapshot any more
   stopping,
 };
-inline constexpr size_t kCloseReasons = 13;
+inline constexpr size_t kCloseReasons = 14;
 
 class Statistics {
  public:

@@ -62,6 +62,7 @@ Status Worker::use(std::unique_ptr<Generation> next) {
   ++epoch_;
   listeners_.commit(*generation_);
   trunks_.use(*generation_);
+  close_stranded();
   // A smaller limit counts for new connections; a larger one than at the start would outgrow the
   // table of sources, which then refuses new sources.
   announcer_.recheck_all([this](Connection& connection) { identify(connection); });
@@ -87,16 +88,28 @@ void Worker::renumber(const Generation& next) {
     Connection& connection = table_.at(i);
     if (connection.state == ConnectionState::unused) continue;
     connection.peer = nullptr;
-    const uint16_t realm = realms[connection.realm];
-    if (realm == snapshot::kNone16) {
-      close(connection, CloseReason::realm_gone);
-      continue;
-    }
     if (!connection.dialled()) sources_.remove(connection.realm, connection.remote.address);
-    connection.realm = realm;
-    if (!connection.dialled()) sources_.add(connection.realm, connection.remote.address);
+    connection.realm = realms[connection.realm];
+    if (!connection.dialled() && connection.realm != snapshot::kNone16) {
+      sources_.add(connection.realm, connection.remote.address);
+    }
     if (connection.listener != snapshot::kNone16) {
       connection.listener = listeners[connection.listener];
+    }
+  }
+}
+
+// After a publish, connections whose realm or own address it took away: nothing that is sent on
+// them leaves the box any more, and nobody would tell for many minutes.
+void Worker::close_stranded() {
+  for (uint32_t i = 0; i < table_.slots(); ++i) {
+    Connection& connection = table_.at(i);
+    if (connection.state == ConnectionState::unused) continue;
+    if (connection.realm == snapshot::kNone16) {
+      close(connection, CloseReason::realm_gone);
+    } else if (connection.state != ConnectionState::connecting &&
+               !generation_->has_address(connection.realm, connection.local.address)) {
+      close(connection, CloseReason::address_gone);
     }
   }
 }

@@ -103,6 +103,7 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
   void release_held(Connection& congested);
   void stop_holding(Connection& feeder);
   void renumber(const Generation& next);
+  void close_stranded();
   void flush_round();
 
   Loop& loop_;

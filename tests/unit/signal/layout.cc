@@ -17,11 +17,11 @@ std::string make_appliance() {
   return w.finish(Appliance{w.text("edge1"), w.text("sip.example.com"), w.text("hq")});
 }
 
-std::string make_realms() {
+std::string make_realms(const Layout& layout) {
   Writer w(Kind::realms);
   const auto ports = w.slice<Port>({{w.text("wan"), w.text("port0")}});
-  const auto addresses =
-      w.slice<RealmAddress>({{*Prefix::parse("127.0.0.1/8"), {}}, {*Prefix::parse("::1/128"), {}}});
+  const auto addresses = w.slice<RealmAddress>(
+      {{*Prefix::parse(layout.address), {}}, {*Prefix::parse("::1/128"), {}}});
   return w.finish(
       Realms{ports, w.slice<Realm>({{w.text("lo"), 0, 0, 1500, 24, 46, addresses, {}}})});
 }
@@ -122,7 +122,7 @@ Compiled compile(const Layout& layout) {
   out.offer.revision = layout.generation;
   const std::array<std::pair<Kind, std::string>, 7> sections{
       {{Kind::appliance, make_appliance()},
-       {Kind::realms, make_realms()},
+       {Kind::realms, make_realms(layout)},
        {Kind::listeners, make_listeners(layout)},
        {Kind::tls, make_tls(layout)},
        {Kind::routing, make_routing(layout)},

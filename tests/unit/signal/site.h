@@ -31,6 +31,7 @@ struct Layout {
   };
   Layout();
 
+  std::string address = "127.0.0.1/8";  // the realm's
   std::vector<Listener> listeners;
   NextHop front_end{"fe1.example.com", {"127.0.0.2:9"}};
   NextHop partner{"sip.partner.example", {"127.0.0.3:9"}};

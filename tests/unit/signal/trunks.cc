@@ -1,4 +1,9 @@
 // Connections to next hops: dialling, failing, retiring, back-pressure.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "dataplane/signal/socket.h"
 #include "tests/unit/signal/site.h"
 
 namespace fedge::signal {
@@ -125,6 +130,39 @@ TEST_F(Trunks, P1_APublishThatLeavesTheNextHopLeavesItsConnection) {
   partner.send(message(2));
   site.expect(fe, "call2");
   EXPECT_FALSE(front_end.accept());
+}
+
+TEST_F(Trunks, P1_APublishThatTakesAnAddressAwayClosesItsConnections) {
+  Server front_end("127.0.0.2");
+  start({front_end.endpoint()});
+  partner.send(message(1));
+  Peer fe = site.expect_connection(front_end);
+  site.expect(fe, "call1");
+  layout.address = "127.0.0.7/8";
+  layout.generation = 2;
+  ASSERT_TRUE(site.publish(layout));
+  site.expect_closed(fe);
+  site.expect_closed(partner);
+  EXPECT_EQ(site.counter("closed_total{reason=\"address_gone\"}"), 2u);
+  partner = site.connect(port);
+  partner.send(message(2));
+  Peer again = site.expect_connection(front_end);
+  site.expect(again, "call2");
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::getpeername(again.fd(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  EXPECT_EQ(Endpoint::from_sockaddr(address).address.text(), "127.0.0.7");
+}
+
+TEST_F(Trunks, R3_ANextHopThatGoesDarkIsGivenUpInTime) {
+  Server front_end("127.0.0.2");
+  const auto socket = open_connecting_socket(*IpAddress::parse("127.0.0.1"),
+                                             *Endpoint::parse(front_end.endpoint()), {});
+  ASSERT_TRUE(socket);
+  int timeout = 0;
+  socklen_t size = sizeof timeout;
+  ASSERT_EQ(::getsockopt(socket->get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, &size), 0);
+  EXPECT_EQ(timeout, 15000);
 }
 
 TEST_F(Trunks, R10_AFrontEndThatDoesNotReadHoldsBackAndIsBounded) {
