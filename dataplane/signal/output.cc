@@ -14,6 +14,9 @@ constexpr uint32_t kBuffer = 16384;
 constexpr int kRecordsPerCall = 4;
 // Kept free for ciphertext: encrypting needs a little more room than the plain text gives back.
 constexpr uint32_t kReserve = 16;
+// What a TLS stream says by itself behind a socket that takes no more. A peer that asks for
+// renegotiation over and over and reads none of the refusals gets so far.
+constexpr size_t kMostSunk = 256 * 1024;
 
 ssize_t send_some(int fd, Bytes bytes) {
   ssize_t n;
@@ -124,7 +127,8 @@ Output::Drain Output::send_sunk(Connection& connection, Instant now) {
   if (sunk_.empty()) return Drain::empty;
   Drain drain = Drain::blocked;
   if (!connection.cipher.empty()) {
-    if (!connection.cipher.append(pool_, sunk_)) drain = Drain::failed;
+    const bool fits = connection.cipher.size() + sunk_.size() <= kMostSunk;
+    if (!fits || !connection.cipher.append(pool_, sunk_)) drain = Drain::failed;
   } else {
     drain = send_now(connection, sunk_, connection.cipher, now);
   }

@@ -28,7 +28,7 @@ class Output final : public pki::CipherSink {
   Connection* next_dirty();
 
   // Collects what a TLS stream says by itself (handshake, alerts): send_sunk() sends it behind
-  // what waits.
+  // what waits, and fails when too much does.
   void append(Bytes ciphertext) override;
   Drain send_sunk(Connection& connection, Instant now);
 

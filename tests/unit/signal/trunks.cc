@@ -225,6 +225,33 @@ TEST(Tokens, R10_AreAListPerConnection) {
   EXPECT_EQ(tokens.take(*b), 0u);
 }
 
+// Answers to a renegotiation, for one: no limit of messages counts them.
+TEST(Sending, R10_BoundsWhatTlsSaysByItself) {
+  ConnectionTable table;
+  struct None final : ConnectionEvents {
+    void on_connection_ready(Connection&, uint32_t) override {}
+    void on_connection_due(Connection&, Instant) override {}
+  } none;
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()), 0);
+  const Fd never_reads(ends[1]);
+  Connection& connection = *table.add(none);
+  connection.socket = Fd(ends[0]);
+  connection.state = ConnectionState::open;
+  Output output(16u << 20);
+  const std::string alert(1000, 'a');
+  size_t said = 0;
+  Output::Drain drain = Output::Drain::empty;
+  while (drain != Output::Drain::failed && said < (8u << 20)) {
+    output.append(as_bytes(alert));
+    drain = output.send_sunk(connection, now_monotonic());
+    said += alert.size();
+  }
+  EXPECT_EQ(drain, Output::Drain::failed);
+  EXPECT_LE(Output::waiting(connection), 256u * 1024);
+  output.release(connection);
+}
+
 TEST(Table, R10_NeverNamesTwoConnectionsAlike) {
   ConnectionTable table;
   struct None final : ConnectionEvents {
