@@ -125,7 +125,7 @@ Status make_directories(const std::string& path, unsigned mode) {
     if (at != path.size() && path[at] != '/') continue;
     const std::string part = path.substr(0, at);
     if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST) {
-      return fail_errno(part, "cannot create the folder");
+      return fail_errno(part, "cannot create the folder", "check free space and permissions");
     }
   }
   return {};

@@ -18,6 +18,8 @@ const store::Actor kBox{"fedge", ""};
 constexpr size_t kTokenOctets = 32;
 // A refusal with nothing to go back to: a port in use, a cable not there yet.
 constexpr Duration kOfferAgain = 5s;
+// After a start that failed for what an operator mends outside: a disk full, a wrong owner.
+constexpr Duration kBeginAgain = 3s;
 constexpr Duration kLongestAlarm = 1h;  // wall clocks are set: look again now and then
 
 }  // namespace
@@ -36,7 +38,8 @@ Control::Control(Loop& loop, Fd init, Options options, Generations generations)
       certificate_alarm_([this](Instant) { refresh_certificates(); }),
       offer_alarm_([this](Instant) {
         if (configuration_) configuration_->offer_again();
-      }) {}
+      }),
+      begin_alarm_([this](Instant) { begin_again(); }) {}
 
 Control::~Control() = default;
 
@@ -48,15 +51,14 @@ Result<std::unique_ptr<Control>> Control::open(Loop& loop, Fd init, Options opti
   const bool recover = options.recover_database;
   std::unique_ptr<Control> control(
       new Control(loop, std::move(init), std::move(options), std::move(*generations)));
-  const auto number = control->generations_.current();
-  const bool published = !number || *number != 0;
-  if (!control->database_.open(published) && control->database_.damaged() && recover) {
+  if (!control->database_.open(control->was_published()) && control->database_.damaged() &&
+      recover) {
     auto moved = control->database_.move_aside(now_wall());
     if (!moved) return std::unexpected(moved.error());
     log::warning("control", "damaged database: {}", *moved);
     (void)control->database_.open(false);
   }
-  if (number && *number != 0) {
+  if (const auto number = control->generations_.current(); number && *number != 0) {
     if (auto found = control->generations_.load(*number))
       control->found_on_disk_ = std::move(*found);
   }
@@ -136,6 +138,7 @@ Error Control::not_ready() const {
 
 // Everything that needs the sealing keys: the first start, and taking up what ran last.
 void Control::begin() {
+  loop_.timers().set(begin_alarm_, loop_.now() + kBeginAgain);
   store::Store* store = database_.store();
   if (store == nullptr) return set_gauges();
   begin_problem_ = {};
@@ -152,6 +155,17 @@ void Control::begin() {
   }
   database_.read_administrators();
   check_database();
+}
+
+void Control::begin_again() {
+  if (configuration_ || database_.damaged()) return;
+  if (database_.store() == nullptr) (void)database_.open(was_published());
+  begin();
+}
+
+bool Control::was_published() const {
+  const auto number = generations_.current();
+  return !number || *number != 0;
 }
 
 // After any work on the store.

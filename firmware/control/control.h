@@ -71,6 +71,8 @@ class Control {
   void on_agent_message(link::Received received);
   void send_reply(uint64_t link, uint64_t id, const Reply& reply);
   void begin();
+  void begin_again();
+  bool was_published() const;  // by what lies beside the database
   Status first_start();
   Status make_first_token();
   Status make_management_certificate();
@@ -97,6 +99,7 @@ class Control {
   std::unique_ptr<Counters> counters_;
   Alarm certificate_alarm_;
   Alarm offer_alarm_;
+  Alarm begin_alarm_;
 };
 
 }  // namespace fedge::control

@@ -19,7 +19,7 @@ std::string_view health_of(const ProcessView& view, uint64_t generation) {
   if (!view.known || view.pid == 0) return "down";
   if (!view.up) return "starting";
   if (!link::spec(view.process).forwarder) return "ok";
-  if (view.refused == generation) return "refused";
+  if (generation != 0 && view.refused == generation) return "refused";
   return view.generation >= generation ? "ok" : "behind";
 }
 

@@ -191,6 +191,21 @@ TEST_F(Certificates, B4_DamageIsFoundWhileRunning) {
   EXPECT_EQ(status.json().root().find("revision").integer(0, 9).value(), 1);
 }
 
+TEST_F(Certificates, B4_WhatIsMendedOutsideIsTakenUp) {
+  import_all(box_);
+  ASSERT_EQ(publish(box_, topology_text()).status, 200);
+  box_.stop();
+  const std::string database = box_.folder() + "/fedge.db";
+  std::filesystem::rename(database, database + ".away");
+  std::filesystem::create_directory(database);
+  ASSERT_TRUE(box_.start());
+  EXPECT_EQ(box_.control().configuration(), nullptr);
+  std::filesystem::remove(database);
+  std::filesystem::rename(database + ".away", database);
+  box_.run_until([&] { return box_.control().configuration() != nullptr; });
+  EXPECT_EQ(box_.get("/v1/revisions/1").status, 200);
+}
+
 TEST_F(Certificates, B4_WithoutACopyANewDatabaseAndANewTokenAreMade) {
   EXPECT_EQ(box_.get("/v1/status").status, 200);
   box_.stop();
