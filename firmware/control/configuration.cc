@@ -77,19 +77,43 @@ Status Configuration::take_up(const store::Running& running, WallTime now) {
   if (!revision) return std::unexpected(revision.error());
   if (!*revision) return fail(store_.path(), "the running revision is not there");
   topology::Reading reading = topology::decode((*revision)->document);
+  auto replaced = replace_lost_management(reading.topology, now);
+  if (!replaced) return std::unexpected(replaced.error());
   auto loaded = generations_.load(running.generation);
   // The files may be gone, or newer than a database that was put back: then build again.
-  if (loaded && loaded->revision == running.revision &&
+  if (!*replaced && loaded && loaded->revision == running.revision &&
       generations_.current().value_or(0) <= running.generation) {
     put_in_force(std::move(*loaded), std::move(reading.topology));
     return {};
   }
   log::warning("control", "compiling revision {} again: {}", running.revision,
-               loaded ? "the files beside the database are newer" : loaded.error().text());
+               !loaded     ? loaded.error().text()
+               : *replaced ? "management has a new certificate"
+                           : "the files beside the database are newer");
   auto again = roll_back(running.revision, kBox, now);
   if (again) return {};
   const Refusal& why = again.error();
   return std::unexpected(why.findings.empty() ? why.error : why.findings.front().error());
+}
+
+Result<bool> Configuration::replace_lost_management(const topology::Topology& topology,
+                                                    WallTime now) {
+  const std::string& id = topology.management.certificate;
+  auto entries = store_.certificates(id);
+  if (!entries) return std::unexpected(entries.error());
+  const auto live = in_force_and_staged(std::move(*entries), now);
+  if (live.empty() || topology.management.addresses.empty() || vault_.opens(live.front())) {
+    return false;
+  }
+  log::error("control", "certificate {}: its key does not open; management gets a new one", id);
+  auto made = vault_.make_management(topology.appliance.fqdn,
+                                     topology.management.addresses.front().text(), now);
+  if (!made) return std::unexpected(made.error());
+  made->id = id;
+  made->effective_from = now;
+  auto added = store_.add_certificate(std::move(*made), kBox, now);
+  if (!added) return std::unexpected(added.error());
+  return true;
 }
 
 Result<std::string> Configuration::candidate_etag() {

@@ -85,6 +85,9 @@ class Configuration {
  private:
   topology::Environment environment();
   Status take_up(const store::Running& running, WallTime now);
+  // Keys sealed with another sealing key (the seal folder is lost, the state is another box's) open
+  // nowhere. Management gets a self-signed certificate, so that somebody can import the others.
+  Result<bool> replace_lost_management(const topology::Topology& topology, WallTime now);
   Attempt<Generation> build(const topology::Topology& topology, uint64_t revision, WallTime now);
   Status add_key_sections(Generation& generation);
   Attempt<std::optional<Published>> republish(store::Store::Batch& batch, const std::string& why,

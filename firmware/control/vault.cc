@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "firmware/base/log.h"
 #include "firmware/snapshot/reader.h"
 #include "firmware/snapshot/writer.h"
 
@@ -92,6 +93,11 @@ Result<store::Certificate> Vault::make_management(const std::string& fqdn,
   return certificate;
 }
 
+bool Vault::opens(const store::Certificate& certificate) const {
+  return pki::unseal(key_of(Process::control), kAtRest, as_bytes(certificate.sealed_key))
+      .has_value();
+}
+
 Result<SectionPointer> Vault::seal_keys(snapshot::Kind kind, Process owner,
                                         const std::vector<uint64_t>& keys, store::Store& store,
                                         const SectionPointer& previous) const {
@@ -102,8 +108,9 @@ Result<SectionPointer> Vault::seal_keys(snapshot::Kind kind, Process owner,
     if (std::ranges::find(keys, certificate.key) == keys.end()) continue;
     auto key = pki::unseal(key_of(Process::control), kAtRest, as_bytes(certificate.sealed_key));
     if (!key) {
-      return fail("certificate " + certificate.id, "its key cannot be opened: " + key.error().what,
-                  "import the certificate and its key again");
+      log::error("control", "certificate {}: {} {}; import the certificate and its key again",
+                 certificate.id, key.error().where, key.error().what);
+      continue;
     }
     in_clear.push_back({certificate.key, std::move(*key)});
   }

@@ -36,10 +36,13 @@ class Vault {
   // Self-signed, for management at first start.
   Result<store::Certificate> make_management(const std::string& fqdn, const std::string& address,
                                              WallTime now) const;
+  // False: its key was sealed with another sealing key, or is damaged.
+  bool opens(const store::Certificate& certificate) const;
 
   // The key section of `kind` for the certificates (by key number) that `owner` serves. Gives
   // `previous` itself when it holds the same keys: sealing draws a nonce, so the bytes differ
-  // every time.
+  // every time. A key that does not open is left out: its owner refuses what needs it, and the
+  // others can be imported anew one by one.
   Result<SectionPointer> seal_keys(snapshot::Kind kind, link::Process owner,
                                    const std::vector<uint64_t>& keys, store::Store& store,
                                    const SectionPointer& previous) const;

@@ -86,6 +86,13 @@ bool Box::start() {
   return true;
 }
 
+void Box::lose_sealing_keys() {
+  for (auto& [owner, key] : keys_) {
+    const std::string other(pki::kSealingKeySize, static_cast<char>('A' + static_cast<int>(owner)));
+    key = std::move(*make_sealed_memfd("key", as_bytes(other)));
+  }
+}
+
 void Box::stop() {
   control_.reset();
   init_.reset();

@@ -53,6 +53,8 @@ class Box {
   // Runs the loop until `condition`; fails the test after five seconds.
   void run_until(const std::function<bool()>& condition);
 
+  // As after a loss of init's seal folder: the next start gets other sealing keys.
+  void lose_sealing_keys();
   void say_process(link::Process process, bool up);
   std::map<link::Process, Manner> manners;
   std::vector<link::SnapshotOffer> offers;

@@ -111,6 +111,28 @@ TEST_F(Certificates, C1_TrustComesAsPemOrJson) {
   EXPECT_EQ(box_.get("/v1/trust/partners").status, 404);
 }
 
+TEST_F(Certificates, C6_LostSealingKeysLeaveAWayIn) {
+  import_all(box_);
+  ASSERT_EQ(publish(box_, topology_text()).status, 200);
+  box_.stop();
+  box_.lose_sealing_keys();
+  const auto start_and_offer = [&] {
+    const size_t before = box_.offers.size();
+    ASSERT_TRUE(box_.start());
+    box_.run_until([&] { return box_.offers.size() > before; });
+  };
+  start_and_offer();
+  EXPECT_EQ(box_.keys_offered(Kind::keys_agent, Process::agent).size(), 1u) << "a new one";
+  EXPECT_TRUE(box_.keys_offered(Kind::keys_signal, Process::signal).empty());
+  EXPECT_EQ(box_.ask({"PUT", "/v1/certificates/access", leaf(1).import_body()}).status, 200);
+  EXPECT_EQ(box_.ask({"PUT", "/v1/certificates/internal", leaf(2).import_body()}).status, 200);
+  EXPECT_EQ(box_.keys_offered(Kind::keys_signal, Process::signal).size(), 2u);
+  const uint64_t generation = box_.offers.back().generation;
+  box_.stop();
+  start_and_offer();
+  EXPECT_EQ(box_.offers.back().generation, generation) << "all is well";
+}
+
 // --- the database ------------------------------------------------------------------------------
 
 void write_noise(const std::string& path) {
