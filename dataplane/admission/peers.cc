@@ -1,6 +1,8 @@
 #include "dataplane/admission/peers.h"
 
 #include <cstring>
+#include <utility>
+#include <vector>
 
 namespace fedge::admission {
 
@@ -27,6 +29,21 @@ void Peers::disconnect(uint16_t realm, const Endpoint& remote) {
 
 void Peers::clear() {
   table_.erase_if([](const auto&, const auto&) { return true; });
+}
+
+void Peers::renumber(std::span<const uint16_t> realms) {
+  constexpr uint64_t kRealmBits = uint64_t{0xffff} << 32;
+  std::vector<std::pair<decltype(table_)::Key, decltype(table_)::Value>> moved;
+  table_.erase_if([&](const auto& key, const auto& value) {
+    const uint16_t before = realm_of_key(key);
+    const uint16_t after = before < realms.size() ? realms[before] : kNoRealm;
+    if (after == before) return false;
+    if (after == kNoRealm) return true;
+    moved.emplace_back(key, value);
+    moved.back().first[2] = (key[2] & ~kRealmBits) | uint64_t{after} << 32;
+    return true;
+  });
+  for (const auto& [key, value] : moved) table_.put(key, value);
 }
 
 PeerClass Peers::find(uint16_t realm, const Endpoint& remote) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "dataplane/admission/shared_table.h"
 #include "dataplane/admission/verdict.h"
@@ -23,6 +24,8 @@ class Peers {
   void disconnect(uint16_t realm, const Endpoint& remote);
   // The announcer is gone, and with it what it said.
   void clear();
+  // Realm i is now realm realms[i]; peers in one that is kNoRealm are forgotten.
+  void renumber(std::span<const uint16_t> realms);
   size_t size() const { return table_.size(); }
 
   // Any thread.

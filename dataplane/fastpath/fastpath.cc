@@ -32,6 +32,19 @@ std::vector<std::string> names_of(const admission::Tables& tables) {
   return out;
 }
 
+// Where each realm of `before` stands in `after`.
+std::vector<uint16_t> places_of(const std::vector<std::string>& before,
+                                const std::vector<std::string>& after) {
+  std::vector<uint16_t> out;
+  out.reserve(before.size());
+  for (const std::string& name : before) {
+    const auto place = std::ranges::find(after, name);
+    out.push_back(place == after.end() ? admission::kNoRealm
+                                       : static_cast<uint16_t>(place - after.begin()));
+  }
+  return out;
+}
+
 // The section of a kind among what the offer brought.
 template <class Root>
 Result<snapshot::Section<Root>> open_section(const link::SnapshotOffer& offer, std::span<Fd> fds) {
@@ -186,8 +199,9 @@ void Fastpath::adopt_tables(std::shared_ptr<const admission::Tables> tables) {
     return std::ranges::find(before, tap.first) != before.end() &&
            std::ranges::find(after, tap.first) == after.end();
   });
-  // Announcements and the mirror speak of realms by their place in the snapshot.
-  peers_.clear();
+  // Announcements and the mirror speak of realms by their place in the snapshot. What signal said
+  // before the first snapshot is of that one already.
+  if (!before.empty()) peers_.renumber(places_of(before, after));
   mirror_.set_realms(std::move(after));
   if (!monitor_) return;
   if (auto started = monitor_->start(mirror_); !started) {

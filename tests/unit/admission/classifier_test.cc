@@ -212,6 +212,23 @@ TEST_F(Classifier, R11_FragmentsAreRefusedAndCounted) {
          Refusal::ipv6_fragment);
 }
 
+TEST(AdmittedPeers, T7_FollowTheirRealmsToANewPlace) {
+  Peers peers(1);
+  const auto remote = [](const char* text) { return *Endpoint::parse(text); };
+  ASSERT_TRUE(peers.connect(0, remote("10.0.0.1:5061"), true));
+  ASSERT_TRUE(peers.connect(1, remote("[fd00::1]:5061"), true));
+  ASSERT_TRUE(peers.connect(2, remote("10.0.0.3:5061"), false));
+  const uint16_t places[] = {1, kNoRealm, 2};
+  peers.renumber(places);
+  EXPECT_EQ(peers.size(), 2u);
+  EXPECT_EQ(peers.find(1, remote("10.0.0.1:5061")), PeerClass::trusted);
+  EXPECT_EQ(peers.find(0, remote("10.0.0.1:5061")), PeerClass::stranger);
+  EXPECT_EQ(peers.find(1, remote("[fd00::1]:5061")), PeerClass::stranger);
+  EXPECT_EQ(peers.find(2, remote("10.0.0.3:5061")), PeerClass::known);
+  peers.disconnect(1, remote("10.0.0.1:5061"));
+  EXPECT_EQ(peers.size(), 1u);
+}
+
 TEST_F(Classifier, T7_TellsStrangersKnownAndTrustedPeersApart) {
   const auto from = [&](const char* address, uint16_t port) {
     return in(tcp(address, "10.0.0.1", 5061, ip::kTcpAck, port));

@@ -281,6 +281,27 @@ TEST(FastpathProgram, R1_CountsThePeersThatSignalAnnounced) {
   EXPECT_TRUE(box.run_until([&] { return box.counter("fedge_fastpath_peers") == 0; }));
 }
 
+// Before the first snapshot, as after a restart beside a signal that lives on, and over a publish
+// that gives the realm another place.
+TEST(FastpathProgram, T7_KeepsAnnouncedPeersOverSnapshots) {
+  NEEDS_BOX();
+  const std::vector<TestRealm> more{{"added", 9, "10.8.0.1/24", "", 0}, kOutside[0]};
+  box.set_up(more);
+  box.start_program();
+  auto signal = box.connect_signal();
+  const auto announce = [&](uint16_t realm, const char* remote, uint64_t peers) {
+    EXPECT_TRUE(signal->send(link::PeerConnected{realm, *Endpoint::parse(remote), true}));
+    EXPECT_TRUE(box.run_until([&] { return box.counter("fedge_fastpath_peers") == peers; }));
+  };
+  announce(0, "10.9.0.2:40000", 1);
+  EXPECT_TRUE(box.offer(kOutside, 1).accepted);
+  announce(0, "10.9.0.2:40001", 2);
+  EXPECT_TRUE(box.offer(more, 2).accepted);
+  announce(1, "10.9.0.2:40002", 3);
+  EXPECT_TRUE(signal->send(link::PeerGone{1, *Endpoint::parse("10.9.0.2:40000")}));
+  EXPECT_TRUE(box.run_until([&] { return box.counter("fedge_fastpath_peers") == 2; }));
+}
+
 class FastpathFlap : public testing::TestWithParam<bool> {};
 
 TEST_P(FastpathFlap, B4_ForwardsAgainWhenALinkReturns) {
