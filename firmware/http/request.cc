@@ -181,6 +181,7 @@ bool RequestParser::in_request() const {
 }
 bool RequestParser::headers_done() const { return impl_->parser->is_header_done(); }
 size_t RequestParser::buffered() const { return impl_->waiting.size(); }
+size_t RequestParser::body_octets() const { return impl_->parser->get().body().size(); }
 uint16_t RequestParser::status() const { return impl_->status; }
 std::string_view RequestParser::reason() const { return impl_->reason; }
 

@@ -56,6 +56,8 @@ class RequestParser {
   bool headers_done() const;
   // Octets that wait inside, bounded by the limits and what one feed() brought.
   size_t buffered() const;
+  // Octets of the body that have arrived so far.
+  size_t body_octets() const;
   uint16_t status() const;          // of bad: 400, 413, 414, 417, 431, 501, 505
   std::string_view reason() const;  // of bad, for a person
 

@@ -181,6 +181,8 @@ bool Connection::next_request() {
   }
   const Phase part = parser_.headers_done() ? Phase::body : Phase::header;
   enter(parser_.in_request() ? part : Phase::idle);
+  if (phase_ == Phase::body) owner_.on_body();
+  if (phase_ == Phase::write) return true;  // given up
   if (progress != http::Progress::need_continue) return false;
   (void)tls_->send(as_bytes(http::continue_response()), *this);
   (void)flush();
@@ -209,6 +211,12 @@ void Connection::send(const Reply& reply, bool keep_alive) {
   if (last_) tls_->close_notify(*this);
   head_ = false;
   enter(Phase::write);
+}
+
+void Connection::give_up(const Reply& reply) {
+  (void)parser_.take();
+  send(reply, false);
+  if (!pumping_) pump();
 }
 
 void Connection::close_soon() {

@@ -36,6 +36,8 @@ class Connection final : public Watcher, private pki::CipherSink, private Timer 
     virtual void on_handshake(bool good, const std::string& failure) = 0;
     // Answered by the connection itself: 400 and its like, 408, 504.
     virtual void on_bad_request(uint16_t status) = 0;
+    // More of a body has arrived. May end any connection, this one too.
+    virtual void on_body() = 0;
     // The connection is over; the owner destroys it, but not inside this call.
     virtual void on_end(Connection& connection) = 0;
   };
@@ -55,6 +57,10 @@ class Connection final : public Watcher, private pki::CipherSink, private Timer 
   void reply(const Reply& reply);
   // Ends now when idle, else with the answer that is outstanding.
   void close_soon();
+  // Octets held of a body that is not whole yet.
+  size_t held() const { return parser_.body_octets(); }
+  // Lets go of the half request and answers it with `reply`, the last one here.
+  void give_up(const Reply& reply);
   // Ends now, whatever is half done.
   void end();
 

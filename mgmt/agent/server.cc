@@ -15,6 +15,7 @@ namespace fedge::agent {
 namespace {
 
 constexpr std::array<std::string_view, 4> kMethods{"GET", "PUT", "POST", "DELETE"};
+constexpr uint64_t kLargestBodies = 2;
 constexpr std::string_view kAllow = "GET, HEAD, PUT, POST, DELETE, OPTIONS";
 
 }  // namespace
@@ -163,6 +164,25 @@ void Server::on_handshake(bool good, const std::string& failure) {
 }
 
 void Server::on_bad_request(uint16_t) { counters_->add(bad_series_); }
+
+uint64_t Server::held() const {
+  uint64_t octets = 0;
+  for (const auto& [id, connection] : connections_) octets += connection->held();
+  return octets;
+}
+
+// Who sends a body has shown no token yet. All bodies together take what two of the largest do;
+// beyond that the largest goes, so that small ones pass whoever else is there.
+void Server::on_body() {
+  if (held() <= kLargestBodies * limits_.http.body_bytes) return;
+  const auto largest =
+      std::ranges::max_element(connections_, {}, [](const auto& c) { return c.second->held(); });
+  Reply reply = error_reply(503, "request", "too many large bodies arrive at once",
+                            "send it again when the others are done");
+  reply.retry_after_s = 2;
+  on_bad_request(reply.status);
+  largest->second->give_up(reply);
+}
 
 void Server::on_end(Connection& connection) {
   const auto found = connections_.find(connection.id());

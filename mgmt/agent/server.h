@@ -41,6 +41,8 @@ class Server final : public Connection::Owner {
   void fail_outstanding();
   void stop();
   size_t connections() const { return connections_.size(); }
+  // Octets held of bodies that are not whole yet.
+  uint64_t held() const;
 
  private:
   class Listener;
@@ -49,6 +51,7 @@ class Server final : public Connection::Owner {
   void on_request(Connection& connection, http::Request request) override;
   void on_handshake(bool good, const std::string& failure) override;
   void on_bad_request(uint16_t status) override;
+  void on_body() override;
   void on_end(Connection& connection) override;
 
   Loop& loop_;

@@ -255,6 +255,29 @@ TEST_F(AgentServer, P1_ClientsThatKeepUsWaitingLockNobodyOut) {
   EXPECT_TRUE(busy.await_text("kept"));
 }
 
+TEST_F(AgentServer, P1_BodiesOfManyTakeNoMoreThanTwoOfTheLargest) {
+  ServerLimits limits;
+  limits.http.body_bytes = 100'000;
+  use(limits);
+  const auto upload = [](size_t announced, size_t sent) {
+    return "PUT / HTTP/1.1\r\nHost: b\r\nContent-Length: " + std::to_string(announced) +
+           "\r\n\r\n" + std::string(sent, 'x');
+  };
+  auto first = connect();
+  first.send(upload(100'000, 95'000));
+  auto second = connect();
+  second.send(upload(100'000, 80'000));
+  ASSERT_TRUE(first.await([&] { return server.held() == 175'000; }));
+  auto third = connect();
+  third.send(upload(90'000, 90'000));
+  EXPECT_TRUE(asked(third, 1)) << "a smaller one passes";
+  EXPECT_TRUE(first.await_end());
+  EXPECT_TRUE(first.got.starts_with("HTTP/1.1 503 "));
+  second.send(std::string(20'000, 'x'));
+  EXPECT_TRUE(asked(second, 2)) << "there is room again";
+  EXPECT_EQ(server.held(), 0u);
+}
+
 TEST_F(AgentServer, P1_AClosedListenerTakesNobodyMore) {
   server.keep_only({});
   Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
