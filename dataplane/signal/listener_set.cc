@@ -76,7 +76,11 @@ void ListenerSet::commit(const Generation& next) {
   const auto listeners = next.listener_list();
   for (size_t i = 0; i < listeners.size(); ++i) {
     Socket* socket = find(next.realm_name(listeners[i].realm), listeners[i].endpoint);
-    if (socket != nullptr) socket->index = static_cast<uint16_t>(i);
+    if (socket == nullptr) continue;
+    socket->index = static_cast<uint16_t>(i);
+    // Of those that stay, too: the realm's mark may have changed.
+    mark_socket(socket->fd.get(), socket->endpoint.address,
+                next.realm_list()[listeners[i].realm].dscp_signalling);
   }
   std::erase_if(open_, [this](const auto& socket) {
     if (socket->index != snapshot::kNone16) return false;

@@ -33,18 +33,16 @@ Result<Fd> open_socket(const IpAddress& address, const SocketOptions& options) {
     return fail_errno(where, "cannot bind to interface " + options.device,
                       "the realm's tap must exist first");
   }
-  const int traffic_class = options.dscp << 2;
   set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, kMostUnsent);
   set_option(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, kUnacknowledgedMs);
   if (address.is_v6()) {
     set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     set_option(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, 1);
-    if (traffic_class != 0) set_option(fd.get(), IPPROTO_IPV6, IPV6_TCLASS, traffic_class);
   } else {
     set_option(fd.get(), IPPROTO_IP, IP_FREEBIND, 1);
-    if (traffic_class != 0) set_option(fd.get(), IPPROTO_IP, IP_TOS, traffic_class);
   }
+  mark_socket(fd.get(), address, options.dscp);
   return fd;
 }
 
@@ -58,6 +56,15 @@ Status bind_socket(int fd, const Endpoint& endpoint) {
 }
 
 }  // namespace
+
+void mark_socket(int fd, const IpAddress& address, uint8_t dscp) {
+  const int traffic_class = dscp << 2;
+  if (address.is_v6()) {
+    set_option(fd, IPPROTO_IPV6, IPV6_TCLASS, traffic_class);
+  } else {
+    set_option(fd, IPPROTO_IP, IP_TOS, traffic_class);
+  }
+}
 
 Result<Fd> open_listening_socket(const Endpoint& endpoint, const SocketOptions& options) {
   auto fd = open_socket(endpoint.address, options);

@@ -22,6 +22,10 @@ Result<Fd> open_listening_socket(const Endpoint& endpoint, const SocketOptions& 
 Result<Fd> open_connecting_socket(const IpAddress& source, const Endpoint& remote,
                                   const SocketOptions& options);
 
+// What a socket of that address sends from now on; of a listening one also what its connections
+// will, those that stand keep their mark.
+void mark_socket(int fd, const IpAddress& address, uint8_t dscp);
+
 // Takes SO_ERROR: 0 when the connection stands.
 int socket_error(int fd);
 Endpoint local_endpoint(int fd);
