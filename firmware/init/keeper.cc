@@ -30,6 +30,15 @@ Keeper::Keeper(Loop& loop, Supervisor& supervisor, Wire& wire, Taps& taps)
   }
 }
 
+Result<std::vector<Endpoint>> Keeper::read_management(const HeldSnapshot& snapshot) {
+  const int fd = snapshot.find(Kind::management);
+  if (fd < 0) return std::vector<Endpoint>();
+  auto management = snapshot::Section<snapshot::Management>::open(fd);
+  if (!management) return std::unexpected(management.error());
+  const auto endpoints = management->items(management->root().endpoints);
+  return std::vector(endpoints.begin(), endpoints.end());
+}
+
 Result<Keeper::Network> Keeper::read_network(const HeldSnapshot& snapshot) const {
   Network network;
   if (const int fd = snapshot.find(Kind::realms); fd >= 0) {
@@ -39,12 +48,9 @@ Result<Keeper::Network> Keeper::read_network(const HeldSnapshot& snapshot) const
     if (!plans) return std::unexpected(plans.error());
     network.taps = std::move(*plans);
   }
-  if (const int fd = snapshot.find(Kind::management); fd >= 0) {
-    auto management = snapshot::Section<snapshot::Management>::open(fd);
-    if (!management) return std::unexpected(management.error());
-    const auto endpoints = management->items(management->root().endpoints);
-    network.management.assign(endpoints.begin(), endpoints.end());
-  }
+  auto management = read_management(snapshot);
+  if (!management) return std::unexpected(management.error());
+  network.management = std::move(*management);
   return network;
 }
 
@@ -74,12 +80,14 @@ void Keeper::boot(const std::string& control_folder, const Endpoint& management)
     log::info("snapshot", "the last good one is generation {}, revision {}", stored->generation,
               stored->revision);
     auto network = read_network(*stored);
-    if (network) {
-      current_ = std::move(*stored);
-      network_ = std::move(*network);
-    } else {
+    if (!network) {
       log::error("snapshot", "it cannot run on this box: {}", network.error().text());
+      // Its realms cannot be made; management can, for whoever mends the topology.
+      network = Network{};
+      if (auto endpoints = read_management(*stored)) network->management = std::move(*endpoints);
     }
+    current_ = std::move(*stored);
+    network_ = std::move(*network);
   }
   if (network_.management.empty()) network_.management = {management};
   // What works is better than nothing: the errors are in the log.
@@ -166,13 +174,13 @@ void Keeper::refuse(const link::SnapshotOffer& offer, const Error& error) {
 void Keeper::on_offer(const link::SnapshotOffer& offer, std::vector<Fd>& fds) {
   auto taken = take_offer(offer, fds);
   if (!taken) return refuse(offer, taken.error());
-  auto network = read_network(*taken);
-  if (!network) return refuse(offer, network.error());
-  if (network->management.empty()) network->management = network_.management;
   if (taken->same_as(current_)) {  // a restarted control says what already runs
     tell_control({Process::init, current_.generation, current_.revision, true, {}});
     return give(Process::control);
   }
+  auto network = read_network(*taken);
+  if (!network) return refuse(offer, network.error());
+  if (network->management.empty()) network->management = network_.management;
   if (auto done = apply(*network); !done) {
     if (auto back = taps_.add(network_.taps); !back) {
       log::error("network", "{}", back.error().text());

@@ -36,6 +36,7 @@ class Keeper {
     std::vector<TapPlan> taps;
     std::vector<Endpoint> management;
   };
+  static Result<std::vector<Endpoint>> read_management(const HeldSnapshot& snapshot);
   Result<Network> read_network(const HeldSnapshot& snapshot) const;
   Status apply(const Network& next);
   Status raise_port_mtu(const Network& next) const;

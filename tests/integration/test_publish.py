@@ -214,3 +214,23 @@ def test_P1_a_database_of_noise_does_not_stop_the_box(site):
     wait_until(lambda: "database" in site.appliance.tail(200), 5, "the log names the database")
     _, _, body = site.appliance.request("GET", "/v1/status")
     assert b"damaged" in body, body
+
+
+def test_B4_a_port_that_is_gone_leaves_management(site):
+    """Status names it, and a topology without it can be published."""
+    box = site.appliance
+    box.stop()
+    with open(box.config, "r+", encoding="ascii") as file:
+        board = json.load(file)
+        board["ports"] = [p for p in board["ports"] if p["name"] != "port1"]
+        file.seek(0)
+        file.truncate()
+        json.dump(board, file)
+    box.start()
+    wait_until(lambda: "port1" in json.dumps(box.rest("GET", "/v1/status")), 10,
+               "the status names the port")
+    document = site.topology()
+    document["ports"] = document["ports"][:1]
+    document["realms"][1].update(port="wan", vlan=7)
+    assert box.publish(document)["state"] == "running"
+    wait_until(lambda: box.rest("GET", "/v1/health")["health"] == "ok", 10, "the box is well")
