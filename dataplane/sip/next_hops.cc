@@ -73,15 +73,17 @@ uint32_t NextHops::find_key(uint32_t key) const {
   return it != by_key_.end() && it->hash == key ? it->next_hop : kNoNextHop;
 }
 
-uint32_t NextHops::find_host(std::string_view host, uint16_t port) const {
+uint32_t NextHops::find_host(std::string_view host, uint16_t port, uint32_t likely) const {
   const uint64_t hash = hash_of_host(host);
   auto it = std::lower_bound(by_host_.begin(), by_host_.end(), Entry{hash, 0, 0});
-  uint32_t found = kNoNextHop;
+  const Entry* found = nullptr;
+  const auto rank = [&](const Entry& e) {
+    return (port == 0 || e.port == port ? 2 : 0) + (e.next_hop == likely ? 1 : 0);
+  };
   for (; it != by_host_.end() && it->hash == hash; ++it) {
-    if (port == 0 || it->port == port) return it->next_hop;
-    if (found == kNoNextHop) found = it->next_hop;
+    if (found == nullptr || rank(*it) > rank(*found)) found = &*it;
   }
-  return found;
+  return found != nullptr ? found->next_hop : kNoNextHop;
 }
 
 }  // namespace fedge::sip

@@ -23,8 +23,9 @@ class NextHops {
   // kNoNextHop when the snapshot has none of that key.
   uint32_t find_key(uint32_t key) const;
   // By host name or by address of one of its endpoints; among several with that host, one with
-  // that port (0: any) is preferred. kNoNextHop when there is none.
-  uint32_t find_host(std::string_view host, uint16_t port) const;
+  // that port (0: any) is preferred, then `likely`: realms may share a subnet. kNoNextHop when
+  // there is none.
+  uint32_t find_host(std::string_view host, uint16_t port, uint32_t likely = kNoNextHop) const;
   // The edge of a partner, as opposed to one of the organisation's own systems.
   bool is_partner(uint32_t next_hop) const { return partner_[next_hop]; }
 

@@ -134,8 +134,10 @@ uint32_t Proxy::Core::find_dialog_hop(const Arrival& arrival, const RouteSet& ro
     return permit(published->routing().root(), arrival.peer.kind, kind) == Rule::route;
   };
   const Uri& uri = routes.has_next ? routes.next : routes.request_uri;
-  if (const uint32_t hop = hops.find_host(uri.host, uri.port); is_allowed(hop)) return hop;
-  if (const uint32_t hop = hops.find_key(routes.key); is_allowed(hop)) return hop;
+  const uint32_t recorded = hops.find_key(routes.key);
+  const uint32_t named = hops.find_host(uri.host, uri.port, recorded);
+  if (is_allowed(named)) return named;
+  if (is_allowed(recorded)) return recorded;
   return kNoNextHop;
 }
 

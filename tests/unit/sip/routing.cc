@@ -95,6 +95,26 @@ TEST(NextHopIndex, R10_FindsByNameAddressAndKey) {
   EXPECT_FALSE(hops.is_partner(fe1));
 }
 
+TEST(NextHopIndex, B6_RealmsThatShareASubnetAreToldApartByTheKey) {
+  snapshot::Writer w(snapshot::Kind::routing);
+  const auto hop = [&](const char* host, uint16_t realm) {
+    return snapshot::NextHop{w.text(host), w.slice<Endpoint>({*Endpoint::parse("10.1.0.2:5061")}),
+                             realm, 0, snapshot::Transport::tls};
+  };
+  const auto list =
+      w.slice<snapshot::NextHop>({hop("a.example.com", kInside), hop("b.example.com", kOutside)});
+  const std::string bytes = w.finish(snapshot::Routing{list, {}, {}, {}, 1});
+  const auto routing = snapshot::Section<snapshot::Routing>::open(as_bytes(bytes));
+  ASSERT_TRUE(routing) << routing.error().text();
+  const Sections s;
+  const NextHops hops(*routing, *s.view().realms);
+  EXPECT_EQ(hops.find_host("10.1.0.2", 5061), 0u);
+  EXPECT_EQ(hops.find_host("10.1.0.2", 5061, 0), 0u);
+  EXPECT_EQ(hops.find_host("10.1.0.2", 5061, 1), 1u);
+  EXPECT_EQ(hops.find_host("10.1.0.2", 0, hops.find_key(hops.key(1))), 1u);
+  EXPECT_EQ(hops.find_host("10.1.0.3", 0, 1), kNoNextHop);
+}
+
 using Dialogs = World;
 
 TEST_F(Dialogs, R10_16_4_PreloadedRouteToUsIsTakenOff) {
