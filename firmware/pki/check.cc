@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kLeastRsaBits = 2048;
 constexpr size_t kLeastCurveBits = 256;
+constexpr const char* kRemedy = "use RSA of 2048 bits or more, P-256 or P-384";
 
 std::string date(WallTime t) {
   const std::chrono::year_month_day d(std::chrono::floor<std::chrono::days>(t));
@@ -42,8 +43,10 @@ Status check_strength(const Chain& chain, size_t i, const mbedtls_x509_crt& cert
   const size_t bits = mbedtls_pk_get_bitlen(key);
   const bool rsa = mbedtls_pk_can_do(key, MBEDTLS_PK_RSA) != 0;
   if (bits < (rsa ? kLeastRsaBits : kLeastCurveBits)) {
-    return fail(place(chain, i), "has a weak key of " + std::to_string(bits) + " bits",
-                "use RSA of 2048 bits or more, P-256 or P-384");
+    return fail(place(chain, i), "has a weak key of " + std::to_string(bits) + " bits", kRemedy);
+  }
+  if (i == 0 && !library::has_usual_curve(certificate)) {
+    return fail(place(chain, i), "has a key on a curve that peers do not offer", kRemedy);
   }
   // Nobody checks a root's signature of itself.
   const bool root = chain.info[i].subject == chain.info[i].issuer && i + 1 == chain.der.size();

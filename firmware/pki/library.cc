@@ -89,6 +89,12 @@ bool has_weak_signature(const mbedtls_x509_crt& certificate) {
   }
 }
 
+bool has_usual_curve(const mbedtls_x509_crt& certificate) {
+  if (mbedtls_pk_can_do(&certificate.pk, MBEDTLS_PK_ECDSA) == 0) return true;
+  const mbedtls_ecp_group_id id = mbedtls_pk_ec(certificate.pk)->MBEDTLS_PRIVATE(grp).id;
+  return id == MBEDTLS_ECP_DP_SECP256R1 || id == MBEDTLS_ECP_DP_SECP384R1;
+}
+
 void set_groups_and_signatures(mbedtls_ssl_config& config) {
 #if MBEDTLS_VERSION_MAJOR >= 3
   static constexpr uint16_t kGroups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,

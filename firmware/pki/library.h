@@ -78,6 +78,9 @@ WallTime to_wall(const mbedtls_x509_time& t);
 bool is_ca(const mbedtls_x509_crt& certificate);
 // Signed with a digest that nobody should trust any more (MD5, SHA-1).
 bool has_weak_signature(const mbedtls_x509_crt& certificate);
+// False for a key on a curve outside those of set_groups_and_signatures(): most peers do not offer
+// it in a handshake either. True for RSA.
+bool has_usual_curve(const mbedtls_x509_crt& certificate);
 
 // --- TLS ---------------------------------------------------------------------------------------
 

@@ -48,6 +48,12 @@ TEST(C5, RefusesWhatCannotWorkWithTheReason) {
             std::string::npos);
   EXPECT_NE(reason(check({good.chain + other.chain, good.key})).find("not the issuer"),
             std::string::npos);
+  // Management with such a certificate would shut everybody out.
+  EXPECT_NE(
+      reason(check(authority.issue("c.example", "", "ec -pkeyopt ec_paramgen_curve:secp256k1")))
+          .find("curve"),
+      std::string::npos);
+  EXPECT_TRUE(check(authority.issue("c.example", "", "ec -pkeyopt ec_paramgen_curve:secp384r1")));
   EXPECT_TRUE(check({good.chain + authority.certificate(), good.key}));
   Authority stranger("Test CA");  // the same name, another key
   EXPECT_NE(reason(check({good.chain + stranger.certificate(), good.key})).find("not signed"),
