@@ -29,6 +29,8 @@ class NameServer final : public Watcher {
     ::getsockname(udp_.get(), reinterpret_cast<sockaddr*>(&address), &size);
     endpoint = Endpoint::from_sockaddr(address);
     tcp_ = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    const int on = 1;  // the port may be somebody's in TIME_WAIT
+    ::setsockopt(tcp_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     EXPECT_EQ(::bind(tcp_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
     EXPECT_EQ(::listen(tcp_.get(), 8), 0);
     EXPECT_TRUE(loop_.watch(udp_.get(), EPOLLIN, *this));
