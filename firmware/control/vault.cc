@@ -48,7 +48,8 @@ Result<store::Certificate> Vault::import(const std::string& id, std::string_view
   auto key = pki::parse_key(key_pem);
   if (!key) return fail("/key", key.error().what, key.error().remedy);
   if (auto fits = pki::check_pair(*chain, *key, std::max(effective_from, now)); !fits) {
-    return fail("/chain", fits.error().what, fits.error().remedy);
+    const Error& e = fits.error();
+    return fail("/chain", e.where + " " + e.what, e.remedy);
   }
   auto sealed = pki::seal(key_of(Process::control), kAtRest, key->bytes());
   if (!sealed) return std::unexpected(sealed.error());

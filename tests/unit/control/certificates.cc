@@ -22,6 +22,7 @@ TEST_F(Certificates, C5_WhatCannotWorkIsRefusedWithTheReason) {
   const Answered a = box_.ask({"PUT", "/v1/certificates/access", mixed.import_body()});
   EXPECT_EQ(a.status, 422) << a.body;
   EXPECT_EQ(a.json().root().find("errors").items()[0].find("path").text().value(), "/chain");
+  EXPECT_NE(a.body.find("private key does not belong to"), std::string::npos) << a.body;
   for (const char* body : {R"({"chain":"x","key":"y"})", R"({"chain":7,"key":[]})", "{}",
                            R"({"chain":"x","key":"y","more":1})"}) {
     EXPECT_EQ(box_.ask({"PUT", "/v1/certificates/access", body}).status, 422) << body;
