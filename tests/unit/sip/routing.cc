@@ -127,8 +127,22 @@ TEST_F(Dialogs, R10_16_4_PreloadedRouteToUsIsTakenOff) {
   EXPECT_EQ(count_of(sent.message(), HeaderId::route), 0u);
 }
 
+TEST_F(Dialogs, T4_APartnersRouteBeforeTheDialogLeadsNowhere) {
+  RequestText request;
+  request.uri = "sip:x@evil.example";
+  request.headers = "Route: <sip:fe2.example.com;lr>\r\nMax-Forwards: 70\r\n";
+  receive(from_partner(), request);
+  take_response(kFromPartner, 403);
+  // Our own Route alone is looked up like none.
+  request.branch = "z9hG4bK-2";
+  request.headers = "Route: <sip:198.51.100.1:5061;lr>\r\nMax-Forwards: 70\r\n";
+  receive(from_partner(), request);
+  take_response(kFromPartner, 403);
+}
+
 TEST_F(Dialogs, R10_16_6_NextRouteNamesTheNextHop) {
   RequestText request;
+  request.to = "<sip:bob@example.com>;tag=9";
   request.method = "BYE";
   request.uri = "sip:bob@10.9.9.9";
   request.headers =
@@ -143,6 +157,7 @@ TEST_F(Dialogs, R10_16_6_NextRouteNamesTheNextHop) {
 
 TEST_F(Dialogs, R10_16_4_StrictRouterBeforeUs) {
   RequestText request;
+  request.to = "<sip:bob@example.com>;tag=9";
   request.method = "BYE";
   request.uri = "sip:198.51.100.1:5061;transport=tls;lr;nh=12345679";
   request.headers =
@@ -164,6 +179,7 @@ TEST_F(Dialogs, R10_16_4_StrictRouterBeforeUs) {
 
 TEST_F(Dialogs, R10_16_6_StrictRouterBehindUs) {
   RequestText request;
+  request.to = "<sip:bob@example.com>;tag=9";
   request.method = "BYE";
   request.uri = "sip:bob@10.9.9.9";
   request.headers =
@@ -178,6 +194,7 @@ TEST_F(Dialogs, R10_16_6_StrictRouterBehindUs) {
 
 TEST_F(Dialogs, R10_16_6_StrictRouterBehindUsGetsALongRequestUriWhole) {
   RequestText request;
+  request.to = "<sip:bob@example.com>;tag=9";
   request.method = "BYE";
   request.uri = "sip:bob@10.9.9.9;x=" + std::string(15000, 'x');
   request.headers = "Route: <sip:10.2.0.1:5061;lr>, <sip:fe2.example.com>\r\nMax-Forwards: 70\r\n";
