@@ -2,6 +2,8 @@
 // implementation of this and a page that describes the box.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,10 +20,12 @@ struct Identity {
 };
 
 // One port that the fast path takes. `name` is what topologies call the device; `interface` is
-// the kernel's name of it.
+// the kernel's name of it, or a PCI address ("0000:03:00.0") that is bound to vfio-pci.
 struct Port {
   std::string name;
   std::string interface;
+  std::array<uint8_t, 6> mac{};  // of a PCI port, which has no interface to ask
+  bool is_pci() const { return interface.find(':') != std::string::npos; }
 };
 
 class Hal {

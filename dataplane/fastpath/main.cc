@@ -23,8 +23,15 @@ struct Options {
   std::vector<PortSpec> ports;
 };
 
+// INTERFACE, or PCI,MAC.
+PortSpec read_port(std::string_view name, std::string_view device) {
+  PortSpec spec{std::string(name), std::string(device.substr(0, device.find(',')))};
+  if (spec.interface.size() < device.size()) spec.mac = device.substr(spec.interface.size() + 1);
+  return spec;
+}
+
 Result<Options> parse_options(std::span<char*> arguments) {
-  const std::string usage = "fedge-fastpath --instance NAME --port NAME=INTERFACE ...";
+  const std::string usage = "fedge-fastpath --instance NAME --port NAME=INTERFACE|PCI,MAC ...";
   Options out;
   for (size_t i = 0; i + 1 < arguments.size(); i += 2) {
     const std::string_view key = arguments[i];
@@ -33,8 +40,7 @@ Result<Options> parse_options(std::span<char*> arguments) {
     if (key == "--instance") {
       out.instance = value;
     } else if (key == "--port" && equals != std::string_view::npos && equals != 0) {
-      out.ports.push_back(
-          {std::string(value.substr(0, equals)), std::string(value.substr(equals + 1))});
+      out.ports.push_back(read_port(value.substr(0, equals), value.substr(equals + 1)));
     } else {
       return fail("command line", "not understood: " + std::string(key), usage);
     }

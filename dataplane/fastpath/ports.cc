@@ -7,7 +7,9 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_ether.h>
 #include <rte_mbuf.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <xdp/libxdp.h>
 
@@ -114,6 +116,20 @@ Result<Port> start_port(const PortSpec& spec, const std::string& device, const s
   return port;
 }
 
+Result<Port> start_pci(const PortSpec& spec, rte_mempool* pool) {
+  auto port = start_port(spec, spec.interface, "PCI", pool);
+  if (!port) return port;
+  (void)rte_eth_dev_set_mtu(port->id, kMostMtu);  // not every driver can; 1500 passes anyway
+  char mac[RTE_ETHER_ADDR_FMT_SIZE];
+  rte_ether_addr address;
+  std::ranges::copy(port->mac, std::begin(address.addr_bytes));
+  rte_ether_format_addr(mac, sizeof mac, &address);
+  if (::strcasecmp(mac, spec.mac.c_str()) == 0) return port;
+  rte_eth_dev_close(port->id);
+  return fail("port " + spec.name, spec.interface + " has the MAC address " + mac,
+              "the board's description says " + spec.mac + ": write the NIC's own");
+}
+
 Result<Port> start_vdev(const PortSpec& spec, const std::string& driver,
                         const std::string& arguments, rte_mempool* pool) {
   const std::string device = driver + "_" + spec.name;
@@ -154,7 +170,7 @@ Result<rte_mempool*> make_frame_pool(size_t ports) {
 }
 
 Result<Port> open_port(const PortSpec& spec, rte_mempool* pool) {
-  if (spec.is_pci()) return start_port(spec, spec.interface, "PCI", pool);
+  if (spec.is_pci()) return start_pci(spec, pool);
   if (::if_nametoindex(spec.interface.c_str()) == 0) {
     return fail("port " + spec.name, "there is no interface " + spec.interface,
                 "the board's description names the ports");

@@ -20,6 +20,7 @@ inline constexpr uint16_t kMostMtu = kMostFrame - ip::kEthernetSize - ip::kVlanS
 struct PortSpec {
   std::string name;       // the board's: "port0"
   std::string interface;  // of the kernel ("e1-out"), or a PCI address ("0000:03:00.0")
+  std::string mac{};      // of a PCI port: what the realm's tap goes by, so it must be the NIC's
   bool is_pci() const;
 };
 

@@ -4,6 +4,7 @@
 
 #include "board/linux/host.h"
 #include "firmware/base/log.h"
+#include "firmware/netlink/socket.h"
 
 namespace fedge::init {
 
@@ -99,7 +100,9 @@ Launch Appliance::launch_of(Process process) {
   if (process == Process::fastpath) {
     launch.arguments = {"--instance", config_.instance};
     for (const board::Port& port : config_.ports) {
-      launch.arguments.insert(launch.arguments.end(), {"--port", port.name + "=" + port.interface});
+      std::string opens = port.name + "=" + port.interface;
+      if (port.is_pci()) opens += "," + netlink::text_of(port.mac);
+      launch.arguments.insert(launch.arguments.end(), {"--port", std::move(opens)});
     }
   }
   return launch;

@@ -3,9 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string_view>
 
@@ -89,6 +93,43 @@ class ObjectReader {
   std::set<std::string> known_;
 };
 
+// domain:bus:device.function, as lspci -D writes it.
+bool is_pci_address(std::string_view text) {
+  constexpr std::string_view kForm = "hhhh:hh:hh.h";
+  if (text.size() != kForm.size()) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool is_digit = std::isxdigit(static_cast<unsigned char>(text[i])) != 0;
+    const bool fits = kForm[i] == 'h' ? is_digit : text[i] == kForm[i];
+    if (!fits) return false;
+  }
+  return true;
+}
+
+// "02:00:5e:10:00:01", of one station.
+std::optional<std::array<uint8_t, 6>> parse_mac(std::string_view text) {
+  std::array<uint8_t, 6> mac{};
+  if (text.size() != 17) return std::nullopt;
+  for (size_t i = 0; i < mac.size(); ++i) {
+    const char* at = text.data() + i * 3;
+    const auto [end, error] = std::from_chars(at, at + 2, mac[i], 16);
+    if (error != std::errc{} || end != at + 2 || (i != 5 && at[2] != ':')) return std::nullopt;
+  }
+  if ((mac[0] & 1) != 0 || mac == std::array<uint8_t, 6>{}) return std::nullopt;
+  return mac;
+}
+
+void read_mac(ObjectReader& reader, board::Port& port) {
+  const json::Value mac = port.is_pci() ? reader.need("mac") : reader.find("mac");
+  if (!mac) return;
+  const auto text = mac.text();
+  const auto parsed = text && port.is_pci() ? parse_mac(*text) : std::nullopt;
+  if (parsed) {
+    port.mac = *parsed;
+  } else {
+    reader.wrong(mac, "of a PCI port its MAC address, such as \"02:00:5e:10:00:01\"");
+  }
+}
+
 bool is_path(std::string_view text) { return !text.empty() && text.size() < 4096; }
 
 std::vector<board::Port> read_ports(json::Value list, Errors& errors) {
@@ -107,7 +148,9 @@ std::vector<board::Port> read_ports(json::Value list, Errors& errors) {
     const json::Value interface = reader.need("interface");
     port.name = reader.text(name, kNameAllowed, is_name);
     port.interface =
-        reader.text(interface, "the name of a network interface, but not lo", is_interface_name);
+        reader.text(interface, "a network interface, but not lo, or a PCI address (0000:03:00.0)",
+                    [](std::string_view t) { return is_interface_name(t) || is_pci_address(t); });
+    read_mac(reader, port);
     if (!port.name.empty() && !names.insert(port.name).second) {
       errors.push_back({name.path(), "\"" + port.name + "\" is there twice", ""});
     }

@@ -77,5 +77,30 @@ TEST(Config, SaysWhichFileIsMissing) {
   EXPECT_NE(config.error()[0].text().find("/nonexistent/board.json"), std::string::npos);
 }
 
+TEST(Config, B1_APciPortComesWithItsMac) {
+  const auto config = parse_config(
+      R"({"instance": "a", "ports": [{"name": "p", "interface": "0000:03:00.1",
+          "mac": "02:00:5e:10:00:0a"}]})");
+  ASSERT_TRUE(config);
+  EXPECT_TRUE(config->ports[0].is_pci());
+  EXPECT_EQ(config->ports[0].mac, (std::array<uint8_t, 6>{2, 0, 0x5e, 0x10, 0, 10}));
+
+  for (const char* mac : {"", "02:00:5e:10:00", "01:00:5e:10:00:0a", "00:00:00:00:00:00",
+                          "02-00-5e-10-00-0a", "02:00:5e:10:00:zz", "02:00:5e:10:00:0a1"}) {
+    const auto wrong = parse_config(
+        R"({"instance": "a", "ports": [{"name": "p", "interface": "0000:03:00.1", "mac": ")" +
+        std::string(mac) + R"("}]})");
+    ASSERT_FALSE(wrong) << mac;
+    EXPECT_EQ(wrong.error()[0].where, "/ports/0/mac");
+  }
+  const auto missing = parse_config(
+      R"({"instance": "a", "ports": [{"name": "p", "interface": "0000:03:00.1"},
+          {"name": "q", "interface": "eth0", "mac": "02:00:5e:10:00:0a"}]})");
+  ASSERT_FALSE(missing);
+  ASSERT_EQ(missing.error().size(), 2u);
+  EXPECT_EQ(missing.error()[0].where, "/ports/0/mac");
+  EXPECT_EQ(missing.error()[1].where, "/ports/1/mac");
+}
+
 }  // namespace
 }  // namespace fedge::init
