@@ -1,7 +1,26 @@
 // Responses on their way back (RFC 3261 16.7, 17.1, RFC 6026).
 #include "dataplane/sip/core.h"
+#include "firmware/wire/sip/values.h"
 
 namespace fedge::sip {
+
+namespace {
+
+// Whether somebody is left to send it to once our own Via is off (RFC 3261 16.7 step 3). What we
+// forward carries its sender's Via below ours, so a response without has lost it on the way.
+bool names_a_sender(const Message& response) {
+  unsigned values = 0;
+  for (const Header& header : response.headers()) {
+    if (header.id != HeaderId::via) continue;
+    std::string_view rest = header.value;
+    std::string_view value;
+    while (values < 2 && take_value(rest, value)) ++values;
+    if (values == 2) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 void Proxy::Core::on_response(const Message& response, Instant now) {
   const auto branch = parse_branch(response.via.branch);
@@ -13,6 +32,7 @@ void Proxy::Core::on_response(const Message& response, Instant now) {
     if (client == nullptr) statistics.count(Dropped::stray_response);
     return;
   }
+  if (!names_a_sender(response)) return statistics.count(Dropped::malformed_response);
   if (client->state == ClientState::accepted) return on_success_again(*client, response);
   if (response.status < 200) return on_provisional(*client, response, now);
   on_final(*client, response, now);

@@ -32,6 +32,21 @@ TEST_F(Messages, R10_16_6_ForwardsAMessageAndItsAnswer) {
   EXPECT_EQ(wheel.armed(), 0u);
 }
 
+TEST_F(Messages, R10_16_7_3_AResponseWithoutItsSendersViaGoesNowhere) {
+  receive(from_partner(), RequestText{});
+  Taken sent = take_request(fe1, Method::message);
+  const std::string ours(value_of(sent.message(), HeaderId::via));
+  std::string text = "SIP/2.0 200 OK\r\nVia: " + ours + "\r\n";
+  for (const HeaderId id : {HeaderId::from, HeaderId::to, HeaderId::call_id, HeaderId::cseq}) {
+    text += std::string(sent.message().find(id)->line);
+  }
+  receive(from_fe1(), text + "Content-Length: 0\r\n\r\n");
+  EXPECT_TRUE(outbound.empty());
+  EXPECT_EQ(counter("fedge_signal_dropped_total{what=\"malformed_response\"}"), 1u);
+  respond(sent, 200);
+  take_response(kFromPartner, 200);
+}
+
 TEST_F(Messages, R10_UnknownMethodsAreForwarded) {
   for (const std::string method : {"SERVICE", "BENOTIFY", "XYZZY"}) {
     RequestText request;
