@@ -11,7 +11,8 @@ namespace {
 // Well below what would close the link.
 constexpr size_t kMostQueued = 256;
 constexpr uint32_t kSlotsPerRound = 512;
-// When the fast path does not listen, older departures are forgotten: it ages peers by itself.
+// When the fast path does not listen, older departures are forgotten: it counts those peers as
+// connected until it is told all anew, after a restart of either side.
 constexpr size_t kMostGone = 4096;
 
 bool is_trusted(const Connection& connection) { return connection.peer != nullptr; }
