@@ -74,7 +74,6 @@ uint16_t status_of(Rule rule) {
     case Rule::federation_off:
     case Rule::partner_domain:
     case Rule::not_ours:
-    case Rule::foreign_route:
       return 403;
     case Rule::no_route:
       return 404;
@@ -102,8 +101,6 @@ std::string_view text_of(Rule rule) {
       return "No route to this domain";
     case Rule::came_from_there:
       return "Only route leads back to the sender";
-    case Rule::foreign_route:
-      return "Route is not a partner's to choose";
   }
   return "Unknown";
 }
@@ -126,8 +123,6 @@ std::string_view name_of(Rule rule) {
       return "no_route";
     case Rule::came_from_there:
       return "came_from_there";
-    case Rule::foreign_route:
-      return "foreign_route";
   }
   return "unknown";
 }

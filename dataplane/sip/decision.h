@@ -22,9 +22,8 @@ enum class Rule : uint8_t {
   not_ours,         // 403: a partner asks for a domain that is not ours
   no_route,         // 404
   came_from_there,  // 482: the only target is the system it came from
-  foreign_route,    // 403: a partner's request outside a dialog names its own way
 };
-inline constexpr size_t kRules = 9;
+inline constexpr size_t kRules = 8;
 
 struct Address {
   std::string_view user;

@@ -108,14 +108,13 @@ bool Proxy::Core::validate(const Arrival& arrival, const Message& request, uint6
 
 // RFC 3261 16.5. Inside a dialog the Route set, or what our Record-Route remembers, names the
 // next hop; otherwise the Request-URI is looked up. A partner's Route before there is a dialog
-// would take its request round the look-up, to any of our systems.
+// chooses nothing: it would take its request round the look-up, to any of our systems.
 Rule Proxy::Core::choose(const Arrival& arrival, const Message& request, const RouteSet& routes,
                          Direction& out) const {
   const auto& routing = published->routing();
   const bool is_partner = arrival.peer.kind == PeerKind::partner;
   const Address from = is_partner ? address_of(request.from.uri) : Address{};
   const bool may_route = !is_partner || !request.to_tag.empty();
-  if (!may_route && routes.has_next) return Rule::foreign_route;
   if (may_route && (routes.own != 0 || routes.has_next)) {
     const Rule rule = admit(routing, arrival.peer, request.method, from);
     if (rule != Rule::route) return rule;

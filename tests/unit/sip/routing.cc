@@ -127,13 +127,18 @@ TEST_F(Dialogs, R10_16_4_PreloadedRouteToUsIsTakenOff) {
   EXPECT_EQ(count_of(sent.message(), HeaderId::route), 0u);
 }
 
-TEST_F(Dialogs, T4_APartnersRouteBeforeTheDialogLeadsNowhere) {
+TEST_F(Dialogs, T4_APartnersRouteBeforeTheDialogChoosesNothing) {
   RequestText request;
   request.uri = "sip:x@evil.example";
   request.headers = "Route: <sip:fe2.example.com;lr>\r\nMax-Forwards: 70\r\n";
   receive(from_partner(), request);
   take_response(kFromPartner, 403);
-  // Our own Route alone is looked up like none.
+  // The domain is looked up, wherever the Route points.
+  request.branch = "z9hG4bK-3";
+  request.uri = "sip:bob@example.com";
+  receive(from_partner(), request);
+  take_request(fe1, Method::message);
+  request.uri = "sip:x@evil.example";
   request.branch = "z9hG4bK-2";
   request.headers = "Route: <sip:198.51.100.1:5061;lr>\r\nMax-Forwards: 70\r\n";
   receive(from_partner(), request);
