@@ -10,6 +10,17 @@ namespace {
 using link::Process;
 using snapshot::Kind;
 
+// What runs by the last good copy of the database; -1 while there is no copy.
+int64_t copied_revision(const std::string& folder) {
+  const std::string path = folder + "/fedge.db.last-good";
+  if (!std::filesystem::exists(path)) return -1;  // opening would make it
+  bool damaged = false;
+  auto copy = store::Store::open(path, damaged);
+  if (!copy) return -1;
+  const auto running = copy->running();
+  return running && *running ? static_cast<int64_t>((*running)->revision) : -1;
+}
+
 class Certificates : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(box_.start()); }
@@ -145,11 +156,7 @@ TEST_F(Certificates, B4_ADamagedDatabaseIsToldAndNeverTouchedWithoutBeingTold) {
   import_all(box_);
   ASSERT_EQ(publish(box_, topology_text()).status, 200);
   EXPECT_EQ(box_.ask({"POST", "/v1/database/recover"}).status, 409) << "it is good";
-  box_.run_until([&] {
-    bool damaged = false;
-    auto copy = store::Store::open(box_.folder() + "/fedge.db.last-good", damaged);
-    return copy && copy->running().value()->revision == 1;
-  });
+  box_.run_until([&] { return copied_revision(box_.folder()) == 1; });
   box_.stop();
   write_noise(box_.folder() + "/fedge.db");
   const size_t offers = box_.offers.size();
@@ -179,11 +186,7 @@ TEST_F(Certificates, B4_ADamagedDatabaseIsToldAndNeverTouchedWithoutBeingTold) {
 TEST_F(Certificates, B4_ALostDatabaseIsNotTakenForANewBox) {
   import_all(box_);
   ASSERT_EQ(publish(box_, topology_text()).status, 200);
-  box_.run_until([&] {
-    bool damaged = false;
-    auto copy = store::Store::open(box_.folder() + "/fedge.db.last-good", damaged);
-    return copy && copy->running().value()->revision == 1;
-  });
+  box_.run_until([&] { return copied_revision(box_.folder()) == 1; });
   box_.stop();
   std::filesystem::remove(box_.folder() + "/fedge.db-wal");
   std::filesystem::resize_file(box_.folder() + "/fedge.db", 0);
