@@ -122,9 +122,18 @@ def answer_call_scenario(host):
 
 
 def answer_cancel_scenario(host):
-    return _scenario("answer CANCEL", _receive(request="INVITE"), _response("180 Ringing", host),
-                     _receive(request="CANCEL"), _response("200 OK", host),
-                     _response("487 Request Terminated", host, cseq="CSeq: 1 INVITE"),
+    # The last message is the CANCEL by then, which carries the proxy's Via alone: the INVITE's
+    # are kept for the answer to it.
+    keep_vias = """<recv request="INVITE"><action>
+  <ereg regexp=".*" search_in="hdr" header="Via:" occurrence="1" assign_to="1"/>
+  <ereg regexp=".*" search_in="hdr" header="Via:" occurrence="2" assign_to="2"/>
+</action></recv>
+"""
+    terminated = RESPONSE.format(status="487 Request Terminated", host=host,
+                                 cseq="CSeq: 1 INVITE").replace("[last_Via:]",
+                                                                "Via:[$1]\nVia:[$2]")
+    return _scenario("answer CANCEL", keep_vias, _response("180 Ringing", host),
+                     _receive(request="CANCEL"), _response("200 OK", host), _send(terminated),
                      _receive(request="ACK"))
 
 
