@@ -62,10 +62,10 @@ Result<std::unique_ptr<const Tables>> Tables::build(const Sections& sections,
                                                     std::span<const BoxPort> ports,
                                                     std::span<const UdpServer> udp_servers) {
   std::unique_ptr<Tables> tables(new Tables);
+  tables->udp_servers_.assign(udp_servers.begin(), udp_servers.end());
   if (auto done = tables->add_realms(sections, ports); !done) return std::unexpected(done.error());
   if (auto done = tables->add_listeners(sections); !done) return std::unexpected(done.error());
   if (auto done = tables->add_next_hops(sections); !done) return std::unexpected(done.error());
-  tables->udp_servers_.assign(udp_servers.begin(), udp_servers.end());
   return tables;
 }
 
@@ -141,6 +141,11 @@ Status Tables::add_next_hops(const Sections& sections) {
   std::ranges::sort(keys);
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   next_hops_ = AddressIndex(keys);
+  if (sections.resolver == nullptr) return {};
+  const auto& resolver = *sections.resolver;
+  for (const Endpoint& server : resolver.items(resolver.root().servers)) {
+    udp_servers_.push_back({resolver.root().realm, server});
+  }
   return {};
 }
 

@@ -67,6 +67,7 @@ struct Sections {
   const snapshot::Section<snapshot::Realms>& realms;
   const snapshot::Section<snapshot::Listeners>& listeners;
   const snapshot::Section<snapshot::Routing>& routing;
+  const snapshot::Section<snapshot::Resolver>* resolver = nullptr;  // its servers are UDP servers
 };
 
 class Tables {

@@ -160,7 +160,9 @@ Result<std::shared_ptr<const admission::Tables>> Fastpath::compile(const link::S
   if (!listeners) return std::unexpected(listeners.error());
   auto routing = open_section<snapshot::Routing>(offer, fds);
   if (!routing) return std::unexpected(routing.error());
-  auto tables = admission::Tables::build({*realms, *listeners, *routing}, box_ports_);
+  auto resolver = open_section<snapshot::Resolver>(offer, fds);
+  if (!resolver) return std::unexpected(resolver.error());
+  auto tables = admission::Tables::build({*realms, *listeners, *routing, &*resolver}, box_ports_);
   if (!tables) return std::unexpected(tables.error());
   if ((*tables)->realms().size() > Worker::kMostRealms) {
     return fail("realms", "more than " + std::to_string(Worker::kMostRealms));

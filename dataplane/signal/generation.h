@@ -21,6 +21,7 @@ struct Generation {
   snapshot::Section<snapshot::Tls> tls;
   snapshot::Section<snapshot::Routing> routing;
   snapshot::Section<snapshot::Signalling> signalling;
+  snapshot::Section<snapshot::Resolver> resolver;
   // By the index of the TLS section; the same objects as before when neither that section nor
   // the keys changed.
   std::vector<std::shared_ptr<pki::TlsContext>> contexts;

@@ -153,6 +153,7 @@ sip::Arrival Worker::arrival_of(Connection& connection) {
         peer->side == snapshot::PeerSide::inside ? sip::PeerKind::inside : sip::PeerKind::partner;
     arrival.peer.name = generation_->routing.text(peer->name);
     arrival.peer.domain = generation_->routing.text(peer->domain);
+    arrival.peer.record = peer;
     arrival.peer.next_hop = peer->next_hop;
   }
   return arrival;

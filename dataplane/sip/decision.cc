@@ -13,13 +13,21 @@ Decision refuse(Rule rule, const snapshot::Route* route = nullptr) {
   return {rule, status_of(rule), route};
 }
 
-Rule admit(const snapshot::Routing& routing, const PeerFacts& peer, const Address& from) {
+// A hosting provider's edge speaks for several domains.
+bool speaks_for(const snapshot::Section<snapshot::Routing>& routing, const PeerFacts& peer,
+                std::string_view domain) {
+  if (equal_names(domain, peer.domain)) return true;
+  return peer.record != nullptr && snapshot::serves_domain(routing, *peer.record, domain);
+}
+
+Rule admit_peer(const snapshot::Section<snapshot::Routing>& routing, const PeerFacts& peer,
+                const Address& from) {
   switch (peer.kind) {
     case PeerKind::stranger:
       return Rule::stranger;
     case PeerKind::partner:
-      if (routing.federation == 0) return Rule::federation_off;
-      if (!equal_names(from.host, peer.domain)) return Rule::partner_domain;
+      if (routing.root().federation == 0) return Rule::federation_off;
+      if (!speaks_for(routing, peer, from.host)) return Rule::partner_domain;
       return Rule::route;
     case PeerKind::inside:
       return Rule::route;
@@ -32,7 +40,7 @@ Rule admit(const snapshot::Routing& routing, const PeerFacts& peer, const Addres
 Rule admit(const snapshot::Section<snapshot::Routing>& routing, const PeerFacts& peer,
            Method method, const Address& from) {
   if (method == Method::negotiate) return Rule::negotiate;
-  return admit(routing.root(), peer, from);
+  return admit_peer(routing, peer, from);
 }
 
 Rule permit(const snapshot::Routing& routing, PeerKind peer, snapshot::RouteKind route) {

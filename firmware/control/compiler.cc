@@ -135,14 +135,28 @@ Result<std::string> compile_tls(const topo::Topology& t, const CertificateSource
   return w.finish(snapshot::Tls{w.slice(contexts)});
 }
 
+Result<std::string> compile_resolver(const topo::Topology& t, const NameIndex& index) {
+  Writer w(Kind::resolver);
+  if (!t.resolver) return w.finish(snapshot::Resolver{{}, snapshot::kNone16});
+  const auto realm = index.realm(t.resolver->realm);
+  if (!realm) return lost("/resolver/realm", t.resolver->realm);
+  std::vector<Endpoint> servers;
+  servers.reserve(t.resolver->servers.size());
+  for (const IpAddress& server : t.resolver->servers) {
+    servers.push_back({server, t.resolver->port});
+  }
+  return w.finish(snapshot::Resolver{w.slice(servers), *realm});
+}
+
 std::string compile_signalling(const topo::Topology& t) {
   const topo::Timers& x = t.timers;
   const topo::Limits& l = t.limits;
   return Writer(Kind::signalling)
-      .finish(snapshot::Signalling{
-          x.t1_ms, x.t2_ms, x.t4_ms, x.timer_c_ms, x.connect_ms, x.first_response_ms,
-          x.handshake_ms, x.idle_ms, x.partial_message_ms, l.message_bytes, l.connections,
-          l.connections_per_source, l.handshakes, l.transactions, l.queue_bytes});
+      .finish(snapshot::Signalling{x.t1_ms, x.t2_ms, x.t4_ms, x.timer_c_ms, x.connect_ms,
+                                   x.first_response_ms, x.handshake_ms, x.idle_ms,
+                                   x.partial_message_ms, l.message_bytes, l.connections,
+                                   l.connections_per_source, l.handshakes, l.transactions,
+                                   l.queue_bytes, x.health_interval_ms, x.overload_delay_ms});
 }
 
 Result<std::string> compile_management(const topo::Topology& t, const CertificateSource& source,
@@ -183,8 +197,11 @@ Status check(const Compiled& compiled) {
   if (!tls) return std::unexpected(tls.error());
   if (!listeners) return std::unexpected(listeners.error());
   if (!routing) return std::unexpected(routing.error());
+  const auto resolver = reopen<snapshot::Resolver>(compiled);
+  if (!resolver) return std::unexpected(resolver.error());
   for (const auto& status : {snapshot::check_against(*listeners, *realms, *tls),
-                             snapshot::check_against(*routing, *realms, *tls)}) {
+                             snapshot::check_against(*routing, *realms, *tls),
+                             snapshot::check_against(*resolver, *realms)}) {
     if (!status) return status;
   }
   if (const auto s = reopen<snapshot::Appliance>(compiled); !s) return std::unexpected(s.error());
@@ -211,6 +228,7 @@ Result<Compiled> compile(const topo::Topology& t, const CertificateSource& certi
       !keep(Kind::listeners, compile_listeners(t, index)) ||
       !keep(Kind::tls, compile_tls(t, certificates)) ||
       !keep(Kind::routing, compile_routing(t, index)) ||
+      !keep(Kind::resolver, compile_resolver(t, index)) ||
       !keep(Kind::management, compile_management(t, certificates, now))) {
     return std::unexpected(std::move(error));
   }

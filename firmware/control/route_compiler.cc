@@ -12,7 +12,9 @@
 namespace fedge::control {
 namespace {
 
+using snapshot::Forking;
 using snapshot::kNone16;
+using snapshot::Lookup;
 using snapshot::RouteKind;
 namespace topo = fedge::topology;
 
@@ -31,8 +33,9 @@ class RouteCompiler {
  private:
   struct DraftRoute {
     std::string pattern;
-    std::string path;
+    snapshot::Text path;
     RouteKind kind;
+    Forking forking;
     std::vector<snapshot::Target> targets;
   };
   struct DraftPeer {
@@ -51,7 +54,8 @@ class RouteCompiler {
   }
 
   // The place of a next hop; equal ones are one, so that a host has one health.
-  std::optional<uint32_t> next_hop(const std::string& path, const topo::NextHop& hop) {
+  std::optional<uint32_t> next_hop(const std::string& path, const topo::NextHop& hop,
+                                   Lookup lookup = Lookup::address) {
     const auto realm = index_.realm(hop.realm);
     const auto tls = index_.tls(hop.transport, hop.tls);
     if (!realm || !tls) {
@@ -66,16 +70,14 @@ class RouteCompiler {
       const auto literal = IpAddress::parse(hop.host);
       if (literal) endpoints.push_back({*literal, hop.port});
     }
-    if (endpoints.empty()) {
-      lose(path, hop.host);
-      return std::nullopt;
-    }
+    if (endpoints.empty()) key.append(lookup == Lookup::srv ? " srv " : " name ");
+    if (endpoints.empty()) key.append(std::to_string(hop.port));
     for (const Endpoint& endpoint : endpoints) key.append(" ").append(endpoint.text());
     const auto [known, is_new] =
         hop_index_.emplace(std::move(key), static_cast<uint32_t>(hops_.size()));
     if (is_new) {
-      hops_.push_back(
-          {writer_.text(hop.host), writer_.slice(endpoints), *realm, *tls, hop.transport});
+      hops_.push_back({writer_.text(hop.host), writer_.slice(endpoints), *realm, *tls,
+                       hop.transport, endpoints.empty() ? lookup : Lookup::none, hop.port});
     }
     return known->second;
   }
@@ -91,10 +93,13 @@ class RouteCompiler {
     for (size_t i = 0; i < t_.next_hop_pools.size(); ++i) {
       const topo::NextHopPool& pool = t_.next_hop_pools[i];
       auto& targets = pools_[pool.name];
-      for (const topo::PoolMember& member : pool.members) {
-        const auto hop = next_hop(json::join_path("/next_hop_pools", i), member);
+      const std::string members = json::join_path("/next_hop_pools", i) + "/members";
+      for (size_t j = 0; j < pool.members.size(); ++j) {
+        const topo::PoolMember& member = pool.members[j];
+        const std::string path = json::join_path(members, j);
+        const auto hop = next_hop(path, member);
         if (!hop) return false;
-        insert({*hop, member.priority, member.weight}, targets);
+        insert({*hop, member.priority, member.weight, writer_.text(path)}, targets);
         peers_.push_back(
             {member.host, "", *index_.realm(member.realm), snapshot::PeerSide::inside, *hop});
       }
@@ -108,8 +113,9 @@ class RouteCompiler {
     const auto pool = pools_.find(name);
     if (pool == pools_.end()) return lose("/federation_route/next_hop", name);
     for (size_t i = 0; i < t_.presence_domains.size(); ++i) {
-      routes_.push_back({t_.presence_domains[i], json::join_path("/presence_domains", i),
-                         RouteKind::presence_domain, pool->second});
+      const auto path = writer_.text(json::join_path("/presence_domains", i));
+      routes_.push_back(
+          {t_.presence_domains[i], path, RouteKind::presence_domain, Forking::one, pool->second});
     }
     return true;
   }
@@ -118,17 +124,20 @@ class RouteCompiler {
     for (size_t i = 0; i < t_.partners.size(); ++i) {
       const topo::Partner& p = t_.partners[i];
       const std::string path = json::join_path("/partners", i);
-      const topo::NextHop edge{p.edge, p.addresses, p.port, p.transport, p.realm, p.tls};
-      const auto hop = next_hop(path, edge);
+      const bool by_srv = p.edge.empty();
+      const topo::NextHop edge{
+          by_srv ? p.domain : p.edge, p.addresses, p.port, p.transport, p.realm, p.tls};
+      const auto hop = next_hop(path, edge, by_srv ? Lookup::srv : Lookup::address);
       if (!hop) return false;
-      routes_.push_back({p.domain, path, RouteKind::partner, {{*hop, 1, 1}}});
-      peers_.push_back(
-          {p.edge, p.domain, *index_.realm(p.realm), snapshot::PeerSide::partner, *hop});
+      const auto text = writer_.text(path);
+      routes_.push_back({p.domain, text, RouteKind::partner, Forking::one, {{*hop, 1, 1, text}}});
+      peers_.push_back({by_srv ? "*." + p.domain : p.edge, p.domain, *index_.realm(p.realm),
+                        snapshot::PeerSide::partner, *hop});
     }
     return true;
   }
 
-  // Routes of one pattern become one route with a target each; explain names the first.
+  // Routes of one pattern become one route with a target each.
   bool add_static_routes() {
     std::unordered_map<std::string, size_t> by_pattern;
     by_pattern.reserve(t_.static_routes.size());
@@ -137,34 +146,37 @@ class RouteCompiler {
       const std::string path = json::join_path("/static_routes", i);
       auto pattern = topo::normal_pattern(r.pattern, r.type);
       if (!pattern) return lose(path + "/pattern", r.pattern);
+      const auto text = writer_.text(path);
       const auto [known, is_new] = by_pattern.emplace(*pattern, routes_.size());
       if (is_new) {
         routes_.push_back(
             {std::move(*pattern),
-             path,
+             text,
              r.type == topo::RouteType::user ? RouteKind::static_user : RouteKind::static_domain,
+             r.forking,
              {}});
       }
-      if (!add_targets(path, r, routes_[known->second].targets)) return false;
+      if (!add_targets(path, text, r, routes_[known->second].targets)) return false;
     }
     return true;
   }
 
   // A pool's members keep their order among themselves: behind the priority of the route comes
   // that of the member.
-  bool add_targets(const std::string& path, const topo::StaticRoute& r,
+  bool add_targets(const std::string& path, snapshot::Text text, const topo::StaticRoute& r,
                    std::vector<snapshot::Target>& targets) {
     if (r.next_hop) {
       const auto hop = next_hop(path + "/next_hop", *r.next_hop);
-      if (hop) insert({*hop, r.priority, r.weight}, targets);
+      if (hop) insert({*hop, r.priority, r.weight, text}, targets);
       return hop.has_value();
     }
     const auto pool = pools_.find(r.next_hop_pool);
     if (pool == pools_.end()) return lose(path + "/next_hop_pool", r.next_hop_pool);
     for (const snapshot::Target& member : pool->second) {
       const unsigned priority = r.priority + member.priority - 1u;
-      insert({member.next_hop, static_cast<uint16_t>(std::min(priority, 65535u)), member.weight},
-             targets);
+      insert(
+          {member.next_hop, static_cast<uint16_t>(std::min(priority, 65535u)), member.weight, text},
+          targets);
     }
     return true;
   }
@@ -175,8 +187,8 @@ class RouteCompiler {
     patterns.reserve(routes_.size());
     routes.reserve(routes_.size());
     for (DraftRoute& draft : routes_) {
-      routes.push_back({writer_.text(draft.pattern), writer_.text(draft.path),
-                        writer_.slice(draft.targets), draft.kind});
+      routes.push_back({writer_.text(draft.pattern), draft.path, writer_.slice(draft.targets),
+                        draft.kind, draft.forking});
       patterns.push_back(std::move(draft.pattern));
     }
     std::ranges::sort(peers_, {},

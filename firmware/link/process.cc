@@ -14,9 +14,10 @@ using enum MessageKind;
 using enum Process;
 
 constexpr std::array kFastpathSections{Kind::appliance, Kind::realms, Kind::listeners,
-                                       Kind::routing};
-constexpr std::array kSignalSections{Kind::appliance, Kind::realms,     Kind::listeners,  Kind::tls,
-                                     Kind::routing,   Kind::signalling, Kind::keys_signal};
+                                       Kind::routing, Kind::resolver};
+constexpr std::array kSignalSections{Kind::appliance, Kind::realms,     Kind::listeners,
+                                     Kind::tls,       Kind::routing,    Kind::signalling,
+                                     Kind::resolver,  Kind::keys_signal};
 constexpr std::array kAgentSections{Kind::appliance, Kind::management, Kind::keys_agent};
 
 // Numbers, not names: the box needs no passwd entries, and two appliances share a machine.

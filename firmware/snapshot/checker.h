@@ -88,5 +88,6 @@ std::string check_references(const Section<Tls>& section);
 std::string check_references(const Section<Routing>& section);
 std::string check_references(const Section<Signalling>& section);
 std::string check_references(const Section<Management>& section);
+std::string check_references(const Section<Resolver>& section);
 
 }  // namespace fedge::snapshot

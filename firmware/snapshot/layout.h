@@ -17,6 +17,7 @@ enum class Kind : uint16_t {
   routing = 5,
   signalling = 6,
   management = 7,
+  resolver = 8,
   // Private keys, encrypted for one process (pki/seal.h): opaque here.
   keys_signal = 100,
   keys_agent = 101,
@@ -24,7 +25,7 @@ enum class Kind : uint16_t {
 
 struct SectionHeader {
   static constexpr uint32_t kMagic = 0x53474546;  // "FEGS"
-  static constexpr uint16_t kFormat = 1;          // of the records below; any change counts up
+  static constexpr uint16_t kFormat = 2;          // of the records below; any change counts up
   uint32_t magic;
   uint16_t format;
   uint16_t kind;

@@ -26,6 +26,8 @@ std::string_view name_of(Kind kind) {
       return "signalling section";
     case Kind::management:
       return "management section";
+    case Kind::resolver:
+      return "resolver section";
     case Kind::keys_signal:
       return "signal's key section";
     case Kind::keys_agent:
@@ -114,5 +116,6 @@ template class Section<Tls>;
 template class Section<Routing>;
 template class Section<Signalling>;
 template class Section<Management>;
+template class Section<Resolver>;
 
 }  // namespace fedge::snapshot

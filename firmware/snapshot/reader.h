@@ -47,6 +47,7 @@ class Section {
 // beside it. A forwarder calls these once per snapshot, after opening all it uses.
 Status check_against(const Section<Listeners>& listeners, const Section<Realms>& realms,
                      const Section<Tls>& tls);
+Status check_against(const Section<Resolver>& resolver, const Section<Realms>& realms);
 Status check_against(const Section<Routing>& routing, const Section<Realms>& realms,
                      const Section<Tls>& tls);
 

@@ -138,7 +138,11 @@ std::string check_references(const Section<Routing>& section) {
   const Routing& root = section.root();
   const auto next_hops = section.items(root.next_hops);
   for (size_t i = 0; i < next_hops.size(); ++i) {
-    if (next_hops[i].endpoints.count == 0) return at("next hop", i, "has no address");
+    const bool looked_up = next_hops[i].lookup != Lookup::none;
+    if ((next_hops[i].endpoints.count == 0) != looked_up) {
+      return at("next hop", i, "has no address and no look-up, or both");
+    }
+    if (looked_up && next_hops[i].port == 0) return at("next hop", i, "has no port");
     if ((next_hops[i].transport == Transport::tls) != (next_hops[i].tls_context != kNone16)) {
       return at("next hop", i, "has TLS without a context, or a context without TLS");
     }
@@ -165,7 +169,8 @@ std::string check_references(const Section<Signalling>& section) {
   for (const uint32_t value :
        {s.t1_ms, s.t2_ms, s.t4_ms, s.timer_c_ms, s.connect_ms, s.first_response_ms, s.handshake_ms,
         s.idle_ms, s.partial_message_ms, s.max_message, s.max_connections,
-        s.max_connections_per_source, s.max_handshakes, s.max_transactions, s.queue_bytes}) {
+        s.max_connections_per_source, s.max_handshakes, s.max_transactions, s.queue_bytes,
+        s.health_interval_ms, s.overload_delay_ms}) {
     if (value == 0) return "a timer or a limit is zero";
   }
   return {};
@@ -176,6 +181,14 @@ std::string check_references(const Section<Management>& section) {
   if (!has_chain(section, m.certificate)) return "the management certificate is empty";
   if (m.endpoints.count == 0) return "management has no address";
   if (m.max_connections == 0 || m.max_body == 0) return "a limit is zero";
+  return {};
+}
+
+std::string check_references(const Section<Resolver>& section) {
+  const Resolver& resolver = section.root();
+  if ((resolver.servers.count == 0) != (resolver.realm == kNone16)) {
+    return "the resolver has servers without a realm, or a realm without servers";
+  }
   return {};
 }
 
@@ -209,6 +222,12 @@ Status check_against(const Section<Routing>& routing, const Section<Realms>& rea
     }
   }
   return {};
+}
+
+Status check_against(const Section<Resolver>& resolver, const Section<Realms>& realms) {
+  const Resolver& root = resolver.root();
+  if (root.servers.count == 0 || root.realm < realms.root().realms.count) return {};
+  return fail("resolver", "names a realm that this snapshot does not have", "publish again");
 }
 
 }  // namespace fedge::snapshot

@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "firmware/net/address.h"
+#include "firmware/net/dns_name.h"
 #include "firmware/snapshot/checksum.h"
 
 namespace fedge::snapshot {
@@ -38,6 +39,16 @@ std::string_view normal_address(std::string_view text, char (&room)[INET6_ADDRST
   const auto address = IpAddress::parse(text);
   if (!address || !address->is_v6()) return text;
   return inet_ntop(AF_INET6, address->octets.data(), room, sizeof room);
+}
+
+const Peer* find_named(const Section<Routing>& routing, std::string_view name, uint16_t realm) {
+  const auto peers = routing.items(routing.root().peers);
+  auto peer = std::ranges::lower_bound(peers, name, {},
+                                       [&](const Peer& p) { return routing.text(p.name); });
+  for (; peer != peers.end() && routing.text(peer->name) == name; ++peer) {
+    if (peer->realm == realm) return &*peer;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -87,15 +98,34 @@ std::vector<RouteBucket> build_buckets(const std::vector<std::string>& patterns)
 
 const Peer* find_peer(const Section<Routing>& routing, std::span<const std::string_view> names,
                       uint16_t realm) {
-  const auto peers = routing.items(routing.root().peers);
   for (const std::string_view name : names) {
-    const auto first = std::ranges::lower_bound(
-        peers, name, {}, [&](const Peer& peer) { return routing.text(peer.name); });
-    for (auto peer = first; peer != peers.end() && routing.text(peer->name) == name; ++peer) {
-      if (peer->realm == realm) return &*peer;
+    if (const Peer* peer = find_named(routing, name, realm)) return peer;
+  }
+  char wildcard[kMostName];
+  for (const std::string_view name : names) {
+    if (name.size() + 2 > sizeof wildcard) continue;
+    wildcard[0] = '*', wildcard[1] = '.';
+    std::ranges::copy(name, wildcard + 2);
+    // "a.b.c" asks for "*.a.b.c", "*.b.c", "*.c".
+    char* const end = wildcard + name.size() + 2;
+    for (char* dot = wildcard + 1; dot != end; dot = std::find(dot + 1, end, '.')) {
+      dot[-1] = '*';
+      if (const Peer* peer = find_named(routing, {dot - 1, end}, realm)) return peer;
     }
   }
   return nullptr;
+}
+
+bool serves_domain(const Section<Routing>& routing, const Peer& peer, std::string_view domain) {
+  const auto peers = routing.items(routing.root().peers);
+  const auto same = [&](const Peer& other) {
+    return other.realm == peer.realm && other.side == peer.side &&
+           routing.text(other.name) == routing.text(peer.name);
+  };
+  for (const Peer* p = &peer; p != peers.data() + peers.size() && same(*p); ++p) {
+    if (equal_names(routing.text(p->domain), domain)) return true;
+  }
+  return false;
 }
 
 }  // namespace fedge::snapshot

@@ -21,8 +21,12 @@ const Route* find_route(const Section<Routing>& routing, std::string_view user,
 std::vector<RouteBucket> build_buckets(const std::vector<std::string>& patterns);
 
 // The peer whose certificate carries one of `names` (lower case) and whose connections come from
-// `realm`; null for a stranger.
+// `realm`; null for a stranger. A name of its own goes before "*.domain". Of a peer of several
+// domains, the first record.
 const Peer* find_peer(const Section<Routing>& routing, std::span<const std::string_view> names,
                       uint16_t realm);
+
+// Whether the partner that `peer` is a record of federates for `domain` (any case).
+bool serves_domain(const Section<Routing>& routing, const Peer& peer, std::string_view domain);
 
 }  // namespace fedge::snapshot

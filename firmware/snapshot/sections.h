@@ -154,17 +154,28 @@ struct Tls {
 
 // --- routing -----------------------------------------------------------------------------------
 
+// Where the addresses of a next hop come from.
+enum class Lookup : uint8_t {
+  none,     // they are listed
+  address,  // A and AAAA of `host` (RFC 3263 section 4.2)
+  srv,      // `host` is a SIP domain: SRV _sipfederationtls._tcp, targets inside that domain only
+};
+constexpr bool is_valid(Lookup l) { return l <= Lookup::srv; }
+
 // One host that requests can be sent to, or that may send to us.
 struct NextHop {
-  Text host;                  // its name, checked in its certificate; an address in text otherwise
-  Slice<Endpoint> endpoints;  // addresses to try, in order
+  // Its name, checked in its certificate (of an SRV target, the target's name is checked); an
+  // address in text otherwise.
+  Text host;
+  Slice<Endpoint> endpoints;  // addresses to try, in order; empty exactly when they are looked up
   uint16_t realm;
   uint16_t tls_context;  // kNone16 for plain TCP
   Transport transport;
-  uint8_t reserved[3] = {};
+  Lookup lookup = Lookup::none;
+  uint16_t port = 0;  // where it listens, when its addresses are looked up
   template <class F>
   void each(F&& f) const {
-    f(host), f(endpoints), f(transport);
+    f(host), f(endpoints), f(transport), f(lookup);
   }
 };
 
@@ -172,8 +183,11 @@ struct Target {
   uint32_t next_hop;  // index into Routing::next_hops
   uint16_t priority;  // lower is tried first
   uint16_t weight;    // share among targets of one priority
+  Text path = {};     // JSON path of the rule that names it, for explain
   template <class F>
-  void each(F&&) const {}
+  void each(F&& f) const {
+    f(path);
+  }
 };
 
 enum class RouteKind : uint8_t {
@@ -184,15 +198,23 @@ enum class RouteKind : uint8_t {
 };
 constexpr bool is_valid(RouteKind k) { return k <= RouteKind::static_user; }
 
+// What becomes of several targets of one priority.
+enum class Forking : uint8_t {
+  one,  // one of them, by weight; the next when it fails
+  all,  // all of them at once (RFC 3261 16.6), bounded by Max-Breadth (RFC 5393)
+};
+constexpr bool is_valid(Forking x) { return x <= Forking::all; }
+
 struct Route {
   Text pattern;           // "domaina.com", "*.domaina.com" (children only), "user@domaina.com"
-  Text path;              // JSON path of the rule in the topology, for explain
+  Text path;              // JSON path of its first rule in the topology, for explain
   Slice<Target> targets;  // sorted by priority; never empty
   RouteKind kind;
-  uint8_t reserved[3] = {};
+  Forking forking = Forking::one;
+  uint8_t reserved[2] = {};
   template <class F>
   void each(F&& f) const {
-    f(pattern), f(path), f(targets), f(kind);
+    f(pattern), f(path), f(targets), f(kind), f(forking);
   }
 };
 
@@ -209,8 +231,11 @@ struct RouteBucket {
 enum class PeerSide : uint8_t { inside, partner };
 constexpr bool is_valid(PeerSide s) { return s <= PeerSide::partner; }
 
+// A peer of several domains (a hosting provider's edge) has a record for each.
 struct Peer {
-  Text name;    // the host name expected in the peer's certificate
+  // The host name expected in the peer's certificate; "*.example.com" is any host inside that
+  // domain, or the domain itself: a partner that is found by SRV.
+  Text name;
   Text domain;  // the partner's SIP domain; empty for inside peers
   uint32_t next_hop;
   uint16_t realm;  // where its connections come from
@@ -227,7 +252,7 @@ struct Routing {
   Slice<NextHop> next_hops;
   Slice<Route> routes;
   Slice<RouteBucket> buckets;
-  Slice<Peer> peers;   // sorted by name
+  Slice<Peer> peers;   // sorted by name, realm, side, domain
   uint8_t federation;  // 0: the federation route is off, partners are answered 403
   uint8_t reserved[3] = {};
   template <class F>
@@ -253,8 +278,23 @@ struct Signalling {
   uint32_t max_handshakes;  // at once
   uint32_t max_transactions;
   uint32_t queue_bytes;  // of one connection, waiting to be sent, before senders are held back
+  uint32_t health_interval_ms;  // a next hop that failed serves again within this time (R3)
+  uint32_t overload_delay_ms;   // messages that waited longer for us than this mean overload
   template <class F>
   void each(F&&) const {}
+};
+
+// --- resolver: DNS servers ---------------------------------------------------------------------
+
+struct Resolver {
+  static constexpr Kind kKind = Kind::resolver;
+  Slice<Endpoint> servers;  // tried in order; empty: no names are looked up
+  uint16_t realm;           // through which they are reached; kNone16 when there are none
+  uint16_t reserved = 0;
+  template <class F>
+  void each(F&& f) const {
+    f(servers);
+  }
 };
 
 // --- management --------------------------------------------------------------------------------

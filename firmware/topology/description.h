@@ -158,8 +158,8 @@ struct Fields<NextHop> {
     v(Field{"host", "Its name, checked in its certificate; or its address."}.required().as(
           Format::host),
       &NextHop::host);
-    v(Field{"addresses", "Where it is, tried in order. Names are not resolved yet: list them."}
-          .up_to(16),
+    v(Field{"addresses", "Where it is, tried in order; left out: what DNS says of the host."}.up_to(
+          16),
       &NextHop::addresses);
     v(Field{"port", "TCP port."}.range(1, 65535), &NextHop::port);
     v(Field{"transport", "TLS, or plain TCP where it can do no better."}, &NextHop::transport);
@@ -235,6 +235,9 @@ struct Fields<StaticRoute> {
       &StaticRoute::next_hop_pool);
     v(kPriority, &StaticRoute::priority);
     v(kWeight, &StaticRoute::weight);
+    v(Field{"forking",
+            "one: one target of the best priority, by weight; all: every one of them at once."},
+      &StaticRoute::forking);
   }
 };
 
@@ -245,12 +248,12 @@ struct Fields<Partner> {
   template <class V>
   static void each(V&& v) {
     v(Field{"domain", "Its SIP domain."}.required().as(Format::dns_name), &Partner::domain);
-    v(Field{"edge", "Its edge's name, checked in the edge's certificate."}.required().as(
-          Format::dns_name),
+    v(Field{"edge",
+            "Its edge's name, checked in the edge's certificate; left out: found by the SRV record "
+            "_sipfederationtls._tcp of the domain."}
+          .as(Format::dns_name),
       &Partner::edge);
-    v(Field{"addresses", "Where the edge is, tried in order. Names are not resolved yet."}
-          .required()
-          .not_empty()
+    v(Field{"addresses", "Where the edge is, tried in order; left out: what DNS says of the edge."}
           .up_to(16),
       &Partner::addresses);
     v(Field{"port", "TCP port of the edge."}.range(1, 65535), &Partner::port);
@@ -270,6 +273,7 @@ struct Fields<Resolver> {
   static void each(V&& v) {
     v(Field{"servers", "Their addresses, tried in order."}.required().not_empty().up_to(8),
       &Resolver::servers);
+    v(Field{"port", "Their port, over UDP and TCP."}.range(1, 65535), &Resolver::port);
     v(Field{"realm", "The realm they are reached through."}.required().as(Format::realm_name),
       &Resolver::realm);
   }
@@ -294,6 +298,14 @@ struct Fields<Timers> {
     v(Field{"first_response_ms", "First answer of a next hop before the next target."}.range(100,
                                                                                              60000),
       &Timers::first_response_ms);
+    v(Field{"health_interval_ms",
+            "A next hop that failed is asked with OPTIONS and serves again within this time."}
+          .range(500, 600000),
+      &Timers::health_interval_ms);
+    v(Field{"overload_delay_ms",
+            "When messages wait longer than this to be read, new requests are refused with 503."}
+          .range(20, 10000),
+      &Timers::overload_delay_ms);
     v(Field{"handshake_ms", "TLS handshake of an accepted connection."}.range(500, 60000),
       &Timers::handshake_ms);
     v(Field{"idle_ms", "A connection without traffic is closed."}.range(10000, 86400000),

@@ -80,11 +80,13 @@ inline constexpr Word<TlsVersion> kTlsVersions[] = {{TlsVersion::tls12, "1.2"},
                                                     {TlsVersion::tls13, "1.3"}};
 inline constexpr Word<RouteType> kRouteTypes[] = {{RouteType::domain, "domain"},
                                                   {RouteType::user, "user"}};
+inline constexpr Word<Forking> kForkings[] = {{Forking::one, "one"}, {Forking::all, "all"}};
 constexpr const auto& words(Transport) { return kTransports; }
 constexpr const auto& words(Service) { return kServices; }
 constexpr const auto& words(ClientCertificate) { return kClientCertificates; }
 constexpr const auto& words(TlsVersion) { return kTlsVersions; }
 constexpr const auto& words(RouteType) { return kRouteTypes; }
+constexpr const auto& words(Forking) { return kForkings; }
 
 template <class E>
 constexpr std::string_view word_of(E value) {

@@ -11,16 +11,20 @@
 namespace fedge::topology {
 namespace {
 
+// Without addresses a host is found by DNS.
+void check_resolvable(RuleBook& book, const std::string& path, const std::string& host) {
+  if (book.topology.resolver) return;
+  book.add(path + "/addresses", "nothing", "at least one address of " + RuleBook::text(host),
+           "list them, or add /resolver so that the name is looked up");
+}
+
 void check_next_hop(RuleBook& book, const std::string& path, const NextHop& hop) {
   const Realm* realm = book.check_realm(path, hop.realm);
   book.check_transport(path, hop.transport, hop.tls);
   book.check_addresses(path, hop.addresses, realm);
   if (hop.host.empty()) return;
   const auto literal = IpAddress::parse(hop.host);
-  if (!literal && hop.addresses.empty()) {
-    book.add(path + "/addresses", "nothing", "at least one address of " + hop.host,
-             "names are not resolved yet: list the host's addresses");
-  }
+  if (!literal && hop.addresses.empty()) check_resolvable(book, path, hop.host);
   if (literal && hop.addresses.empty()) book.check_addresses(path, {*literal}, realm);
 }
 
@@ -98,6 +102,18 @@ void check_domains(RuleBook& book) {
     const Realm* realm = book.check_realm(path, partner.realm);
     book.check_transport(path, partner.transport, partner.tls);
     book.check_addresses(path, partner.addresses, realm);
+    if (partner.domain.empty()) continue;
+    if (partner.addresses.empty()) {
+      check_resolvable(book, path, partner.edge.empty() ? partner.domain : partner.edge);
+    } else if (partner.edge.empty()) {
+      book.add(path + "/edge", "nothing",
+               "the name in the certificate of the edge at " + partner.addresses.front().text(),
+               "add it, or remove the addresses so that DNS names the edge");
+    }
+    if (partner.edge.empty() && partner.transport == Transport::tcp) {
+      book.add(path + "/transport", RuleBook::text("tcp"), "tls",
+               "a partner that DNS names proves its name by its certificate");
+    }
   }
 }
 
@@ -139,6 +155,7 @@ void check_static_routes(RuleBook& book) {
   for (const std::string& d : t.presence_domains) taken.emplace(d, "a presence domain");
   for (const Partner& p : t.partners) taken.emplace(p.domain, "a partner's domain");
   std::unordered_map<std::string, size_t> seen;
+  std::unordered_map<std::string, size_t> first;
   for (size_t i = 0; i < t.static_routes.size() && !book.full(); ++i) {
     const StaticRoute& route = t.static_routes[i];
     const std::string path = RuleBook::item("/static_routes", i);
@@ -159,6 +176,11 @@ void check_static_routes(RuleBook& book) {
                fmt::format("{}, which is {}", RuleBook::text(route.pattern), other->second),
                "a destination that is routed in one place",
                "remove it from one of the two, or route single users");
+    }
+    if (const size_t before = first.emplace(*pattern, i).first->second;
+        t.static_routes[before].forking != route.forking) {
+      book.add(path + "/forking", "another value than " + RuleBook::item("/static_routes", before),
+               "one value for all routes of a pattern", "");
     }
     const auto [known, is_new] = seen.emplace(*pattern + " " + target_of(route), i);
     if (!is_new) {

@@ -20,6 +20,7 @@ using snapshot::Transport;
 
 enum class TlsVersion : uint8_t { tls12, tls13 };
 enum class RouteType : uint8_t { domain, user };
+using snapshot::Forking;
 
 struct Appliance {
   std::string name, fqdn, site;
@@ -121,12 +122,14 @@ struct StaticRoute {
   std::string next_hop_pool;
   uint16_t priority = 1;
   uint16_t weight = 1;
+  Forking forking = Forking::one;
   bool operator==(const StaticRoute&) const = default;
 };
 
 struct Partner {
-  std::string domain, edge;
-  std::vector<IpAddress> addresses;
+  std::string domain;
+  std::string edge;                  // empty: found by SRV
+  std::vector<IpAddress> addresses;  // empty: found by the edge's name
   uint16_t port = 5061;
   Transport transport = Transport::tls;
   std::string realm;
@@ -136,6 +139,7 @@ struct Partner {
 
 struct Resolver {
   std::vector<IpAddress> servers;
+  uint16_t port = 53;
   std::string realm;
   bool operator==(const Resolver&) const = default;
 };
@@ -145,6 +149,8 @@ struct Timers {
   uint32_t timer_c_ms = 181000;
   uint32_t connect_ms = 2000;
   uint32_t first_response_ms = 4000;
+  uint32_t health_interval_ms = 10000;
+  uint32_t overload_delay_ms = 200;
   uint32_t handshake_ms = 5000;
   uint32_t idle_ms = 600000;
   uint32_t partial_message_ms = 10000;

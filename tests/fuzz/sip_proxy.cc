@@ -61,10 +61,10 @@ struct Snapshot {
                        {t.text("sip.b.example"), t.text("b.example"), 1, 0, PeerSide::partner}});
     const auto buckets = t.slice(build_buckets({"a.example", "b.example"}));
     routing = open<Routing>(t.finish(Routing{hops, routes, buckets, peers, 1}));
-    signalling =
-        open<Signalling>(Writer(Kind::signalling)
-                             .finish(Signalling{500, 4000, 5000, 185000, 2000, 4000, 5000, 600000,
-                                                10000, 65536, 1000, 1000, 100, 64, 1048576}));
+    signalling = open<Signalling>(
+        Writer(Kind::signalling)
+            .finish(Signalling{500, 4000, 5000, 185000, 2000, 4000, 5000, 600000, 10000, 65536,
+                               1000, 1000, 100, 64, 1048576, 10000, 200}));
   }
   SnapshotView view() const { return {&appliance, &realms, &listeners, &routing, &signalling}; }
 };

@@ -85,5 +85,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   open_as<Routing>(bytes);
   open_as<Signalling>(bytes);
   open_as<Management>(bytes);
+  open_as<Resolver>(bytes);
   return 0;
 }

@@ -73,8 +73,9 @@ TEST(Compiler, P1_MakesEverySectionAndTheSameBytesAgain) {
   EXPECT_EQ(first->sections, second->sections);
   std::vector<Kind> kinds;
   for (const auto& [kind, bytes] : first->sections) kinds.push_back(kind);
-  EXPECT_EQ(kinds, (std::vector{Kind::appliance, Kind::realms, Kind::listeners, Kind::tls,
-                                Kind::routing, Kind::signalling, Kind::management}));
+  EXPECT_EQ(kinds,
+            (std::vector{Kind::appliance, Kind::realms, Kind::listeners, Kind::tls, Kind::routing,
+                         Kind::signalling, Kind::management, Kind::resolver}));
 }
 
 TEST(Compiler, P1_OnlyWhatChangedIsAnotherSection) {

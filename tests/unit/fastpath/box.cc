@@ -71,7 +71,9 @@ Compiled compile(const std::vector<TestRealm>& realms) {
   return {{{snapshot::Kind::appliance, a.finish(appliance)},
            {snapshot::Kind::realms, r.finish(root)},
            {snapshot::Kind::listeners, l.finish(listener_root)},
-           {snapshot::Kind::routing, o.finish(routing)}}};
+           {snapshot::Kind::routing, o.finish(routing)},
+           {snapshot::Kind::resolver, snapshot::Writer(snapshot::Kind::resolver)
+                                          .finish(snapshot::Resolver{{}, snapshot::kNone16})}}};
 }
 
 }  // namespace

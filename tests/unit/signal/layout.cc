@@ -109,7 +109,9 @@ Layout::Layout()
              .max_connections_per_source = 100,
              .max_handshakes = 16,
              .max_transactions = 1000,
-             .queue_bytes = 1048576} {}
+             .queue_bytes = 1048576,
+             .health_interval_ms = 10000,
+             .overload_delay_ms = 200} {}
 
 const pki::Secret& sealing_key() {
   static const pki::Secret key(as_bytes("0123456789abcdef0123456789abcdef"));
@@ -120,13 +122,14 @@ Compiled compile(const Layout& layout) {
   Compiled out;
   out.offer.generation = layout.generation;
   out.offer.revision = layout.generation;
-  const std::array<std::pair<Kind, std::string>, 7> sections{
+  const std::array<std::pair<Kind, std::string>, 8> sections{
       {{Kind::appliance, make_appliance()},
        {Kind::realms, make_realms(layout)},
        {Kind::listeners, make_listeners(layout)},
        {Kind::tls, make_tls(layout)},
        {Kind::routing, make_routing(layout)},
        {Kind::signalling, Writer(Kind::signalling).finish(layout.limits)},
+       {Kind::resolver, Writer(Kind::resolver).finish(Resolver{{}, kNone16})},
        {Kind::keys_signal, make_keys(layout)}}};
   for (const auto& [kind, bytes] : sections) {
     link::SectionRef ref;

@@ -233,7 +233,7 @@ TEST_F(Tls, C3_ContextsStayWhileTlsAndKeysDo) {
   // The key section of the first: sealing anew gives other bytes.
   layout.generation = 2;
   Compiled second = compile(layout);
-  second.offer.sections[6] = first.offer.sections[6];
+  second.offer.sections.back() = first.offer.sections.back();
   auto two = open_generation(second.offer, second.fds, sealing_key(), one->get());
   ASSERT_TRUE(two);
   EXPECT_EQ((*one)->contexts, (*two)->contexts);

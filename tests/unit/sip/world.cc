@@ -76,8 +76,8 @@ std::string make_routing(const WorldOptions& options) {
 }
 
 std::string make_signalling() {
-  Signalling s{500,   4000,  5000, 185000, 2000, 4000, 5000,   600000,
-               10000, 65536, 1000, 1000,   100,  1024, 1048576};
+  Signalling s{500,   4000, 5000, 185000, 2000, 4000,    5000,  600000, 10000,
+               65536, 1000, 1000, 100,    1024, 1048576, 10000, 200};
   return Writer(Kind::signalling).finish(s);
 }
 

@@ -70,7 +70,7 @@ inline std::string sample_routing(const std::vector<std::string>& patterns) {
 inline std::string sample_signalling() {
   return Writer(Kind::signalling)
       .finish(Signalling{500, 4000, 5000, 181000, 2000, 4000, 5000, 600000, 10000, 65536, 20000,
-                         20000, 256, 200000, 1048576});
+                         20000, 256, 200000, 1048576, 10000, 200});
 }
 
 inline std::string sample_management() {
@@ -80,6 +80,11 @@ inline std::string sample_management() {
   return w.finish(Management{endpoints, certificate, 64, 1 << 20});
 }
 
+inline std::string sample_resolver() {
+  Writer w(Kind::resolver);
+  return w.finish(Resolver{w.slice<Endpoint>({endpoint("10.1.0.53:53")}), 0});
+}
+
 inline std::vector<std::pair<Kind, std::string>> all_samples() {
   return {{Kind::appliance, sample_appliance()},
           {Kind::realms, sample_realms()},
@@ -87,7 +92,8 @@ inline std::vector<std::pair<Kind, std::string>> all_samples() {
           {Kind::tls, sample_tls()},
           {Kind::routing, sample_routing({"a.example", "*.b.example", "u@c.example"})},
           {Kind::signalling, sample_signalling()},
-          {Kind::management, sample_management()}};
+          {Kind::management, sample_management()},
+          {Kind::resolver, sample_resolver()}};
 }
 
 inline Status open_as(Kind kind, Bytes bytes) {
@@ -111,6 +117,8 @@ inline Status open_as(Kind kind, Bytes bytes) {
       return check(static_cast<Signalling*>(nullptr));
     case Kind::management:
       return check(static_cast<Management*>(nullptr));
+    case Kind::resolver:
+      return check(static_cast<Resolver*>(nullptr));
     default:
       return check_envelope(bytes, kind);
   }

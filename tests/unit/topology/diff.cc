@@ -43,8 +43,8 @@ TEST(TopologyDiff, P1_ValuesAndOptionalParts) {
   EXPECT_EQ(changes[0], (Change{removed, "/presence_domains", "\"example.com\"", ""}));
   EXPECT_EQ(changes[1], (Change{added, "/presence_domains", "", "\"example.org\""}));
   EXPECT_EQ(changes[2], (Change{changed, "/edge_pool/federation", "true", "false"}));
-  EXPECT_EQ(changes[3],
-            (Change{removed, "/resolver", R"({"servers":["10.1.0.53"],"realm":"outside"})", ""}));
+  EXPECT_EQ(changes[3], (Change{removed, "/resolver",
+                                R"({"servers":["10.1.0.53"],"port":53,"realm":"outside"})", ""}));
 }
 
 TEST(TopologyDiff, R3_OrderOfAddressesIsAChange) {

@@ -216,9 +216,15 @@ TEST(TopologyRules, R2_NextHopsCanBeReached) {
   const auto with_hop = [](const NextHop& hop) {
     return after([&](Topology& t) { t.static_routes[0].next_hop = hop; });
   };
-  EXPECT_EQ(with_hop(hop_to("imp.branch.com", "", "inside", "internal")),
+  const NextHop named = hop_to("imp.branch.com", "", "inside", "internal");
+  EXPECT_EQ(with_hop(named), "");
+  EXPECT_EQ(after([&](Topology& t) {
+              t.static_routes[0].next_hop = named;
+              t.resolver.reset();
+            }),
             "/static_routes/0/next_hop/addresses: found nothing (allowed: at least one address of "
-            "imp.branch.com; names are not resolved yet: list the host's addresses)\n");
+            "the text \"imp.branch.com\"; list them, or add /resolver so that the name is looked "
+            "up)\n");
   EXPECT_EQ(with_hop(hop_to("10.2.0.9", "", "inside", "internal")), "");
   EXPECT_EQ(with_hop(hop_to("10.9.0.9", "", "inside", "internal")),
             "/static_routes/0/next_hop/addresses/0: found the text \"10.9.0.9\" (allowed: an "
@@ -228,6 +234,36 @@ TEST(TopologyRules, R2_NextHopsCanBeReached) {
   EXPECT_NE(with_hop(hop_to("imp.branch.com", "10.2.0.1", "inside", "internal"))
                 .find("one of this appliance's own addresses"),
             std::string::npos);
+}
+
+TEST(TopologyRules, R4_APartnerIsListedOrFoundByDns) {
+  const auto partner = [](auto change) {
+    return after([&](Topology& t) { change(t, t.partners[0]); });
+  };
+  EXPECT_EQ(partner([](Topology&, Partner& p) { p.addresses.clear(); }), "");
+  EXPECT_EQ(partner([](Topology&, Partner& p) { p.addresses.clear(), p.edge.clear(); }), "");
+  EXPECT_NE(partner([](Topology& t, Partner& p) {
+              p.addresses.clear();
+              t.resolver.reset();
+            }).find("/partners/0/addresses: found nothing"),
+            std::string::npos);
+  EXPECT_NE(partner([](Topology&, Partner& p) { p.edge.clear(); }).find("/partners/0/edge: found"),
+            std::string::npos);
+  EXPECT_NE(partner([](Topology&, Partner& p) {
+              p.addresses.clear(), p.edge.clear(), p.tls.clear();
+              p.transport = Transport::tcp;
+            }).find("/partners/0/transport: found the text \"tcp\" (allowed: tls; a partner"),
+            std::string::npos);
+}
+
+TEST(TopologyRules, R2_RoutesOfAPatternForkAlike) {
+  EXPECT_EQ(after([](Topology& t) {
+              t.static_routes.push_back(t.static_routes[0]);
+              t.static_routes.back().next_hop->port = 5070;
+              t.static_routes.back().forking = Forking::all;
+            }),
+            "/static_routes/3/forking: found another value than /static_routes/0 (allowed: one "
+            "value for all routes of a pattern)\n");
 }
 
 TEST(TopologyRules, R5_PresenceDomainsNeedTheFederationRoute) {
