@@ -26,8 +26,8 @@ enum class PeerKind : uint8_t {
 
 struct PeerFacts {
   PeerKind kind = PeerKind::stranger;
-  std::string_view name;    // as in its certificate and in snapshot::Peer
-  std::string_view domain;  // a partner's (first) SIP domain, lower case; empty otherwise
+  std::string_view name;           // as in its certificate and in snapshot::Peer
+  std::string_view domain;         // a partner's (first) SIP domain, lower case; empty otherwise
   uint32_t next_hop = kNoNextHop;  // snapshot::Peer::next_hop of the snapshot in use
   // Its record in the snapshot in use, when that has one: a partner may have several domains.
   const snapshot::Peer* record = nullptr;
