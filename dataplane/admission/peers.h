@@ -17,6 +17,8 @@ uint16_t realm_of_key(const std::array<uint64_t, 3>& key);
 
 class Peers {
  public:
+  static constexpr size_t kMost = 24'000;
+
   explicit Peers(uint64_t seed) : table_(kMost, seed) {}
 
   // False when there is no room: the peer stays what its address says.
@@ -32,7 +34,6 @@ class Peers {
   PeerClass find(uint16_t realm, const Endpoint& remote) const;
 
  private:
-  static constexpr size_t kMost = 24'000;
   SharedTable<3, 1> table_;
 };
 

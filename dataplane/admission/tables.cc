@@ -154,6 +154,11 @@ uint16_t Tables::find_realm(uint16_t port, uint16_t vlan) const {
   return by_vlan_[port][vlan % kVlans];
 }
 
+uint16_t Tables::find_realm(std::string_view name) const {
+  const auto found = std::ranges::find(realms_, name, &RealmEntry::name);
+  return found == realms_.end() ? kNoRealm : static_cast<uint16_t>(found - realms_.begin());
+}
+
 bool Tables::in_subnet(uint16_t realm, const IpAddress& address) const {
   return std::ranges::any_of(realms_[realm].subnets,
                              [&](const Prefix& subnet) { return subnet.contains(address); });

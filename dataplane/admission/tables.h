@@ -85,6 +85,7 @@ class Tables {
 
   // kNoRealm when there is none.
   uint16_t find_realm(uint16_t port, uint16_t vlan) const;
+  uint16_t find_realm(std::string_view name) const;
   const Local* find_local(uint16_t realm, const IpAddress& address) const {
     const uint32_t at = locals_index_.find(realm, address);
     return at == AddressIndex::kNone ? nullptr : &locals_[at];

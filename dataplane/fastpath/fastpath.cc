@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "firmware/base/log.h"
 
@@ -132,21 +133,40 @@ void Fastpath::on_link_opened(link::Received& message) {
   const auto opened = link::decode<link::LinkOpened>(message.payload);
   if (!opened || opened->peer != link::Process::signal || message.fds.size() != 1) return;
   // A new signal connects anew; what the former one said is void.
-  peers_.clear();
+  forget_peers();
   signal_ = std::make_unique<link::Channel>(loop_, link::Process::fastpath, link::Process::signal,
                                             std::move(message.fds[0]));
   signal_->start([this](link::Received m) { on_signal_message(m); },
-                 [this](const std::string&) { peers_.clear(); });
+                 [this](const std::string&) { forget_peers(); });
 }
 
 void Fastpath::on_signal_message(link::Received message) {
   if (message.kind == MessageKind::peer_connected) {
-    const auto peer = link::decode<link::PeerConnected>(message.payload);
-    if (peer && !peers_.connect(peer->realm, peer->remote, peer->trusted)) ++peers_not_kept_;
+    auto peer = link::decode<link::PeerConnected>(message.payload);
+    if (peer) connect_peer(std::move(*peer));
   } else if (message.kind == MessageKind::peer_gone) {
     const auto peer = link::decode<link::PeerGone>(message.payload);
-    if (peer) peers_.disconnect(peer->realm, peer->remote);
+    if (!peer) return;
+    const uint16_t realm = tables_->find_realm(peer->realm);
+    if (realm != admission::kNoRealm) return peers_.disconnect(realm, peer->remote);
+    std::erase_if(early_peers_, [&](const link::PeerConnected& early) {
+      return early.realm == peer->realm && early.remote == peer->remote;
+    });
   }
+}
+
+void Fastpath::connect_peer(link::PeerConnected peer) {
+  const uint16_t realm = tables_->find_realm(peer.realm);
+  if (realm == admission::kNoRealm && early_peers_.size() < admission::Peers::kMost) {
+    early_peers_.push_back(std::move(peer));
+  } else if (realm == admission::kNoRealm || !peers_.connect(realm, peer.remote, peer.trusted)) {
+    ++peers_not_kept_;
+  }
+}
+
+void Fastpath::forget_peers() {
+  peers_.clear();
+  early_peers_.clear();
 }
 
 Result<std::shared_ptr<const admission::Tables>> Fastpath::compile(const link::SnapshotOffer& offer,
@@ -201,9 +221,9 @@ void Fastpath::adopt_tables(std::shared_ptr<const admission::Tables> tables) {
     return std::ranges::find(before, tap.first) != before.end() &&
            std::ranges::find(after, tap.first) == after.end();
   });
-  // Announcements and the mirror speak of realms by their place in the snapshot. What signal said
-  // before the first snapshot is of that one already.
-  if (!before.empty()) peers_.renumber(places_of(before, after));
+  // Peers and the mirror go by a realm's place in the snapshot.
+  peers_.renumber(places_of(before, after));
+  for (link::PeerConnected& peer : std::exchange(early_peers_, {})) connect_peer(std::move(peer));
   mirror_.set_realms(std::move(after));
   if (!monitor_) return;
   if (auto started = monitor_->start(mirror_); !started) {

@@ -48,6 +48,8 @@ class Fastpath {
  private:
   void on_init_message(link::Received message);
   void on_signal_message(link::Received message);
+  void connect_peer(link::PeerConnected peer);
+  void forget_peers();
   void on_counters(link::Received& message);
   void on_link_opened(link::Received& message);
   void on_offer(link::Received& message);
@@ -74,6 +76,8 @@ class Fastpath {
 
   uint64_t seed_;
   admission::Peers peers_;
+  // In realms that the tables do not have yet: signal may be a publish ahead.
+  std::vector<link::PeerConnected> early_peers_;
   Mirror mirror_;
   std::unique_ptr<netlink::Monitor> monitor_;
 

@@ -44,7 +44,7 @@ bool Announcer::has_room() const {
 void Announcer::tell(Connection& connection) {
   if (connection.announced && connection.announced_trusted == is_trusted(connection)) return;
   link::PeerConnected message;
-  message.realm = connection.realm;
+  message.realm = realm_name_(connection.realm);
   message.remote = connection.remote;
   message.trusted = is_trusted(connection);
   if (!link_->send(message)) return;
@@ -59,10 +59,11 @@ void Announcer::on_changed(Connection& connection) {
   left_ = table_.slots();
 }
 
-void Announcer::on_closed(const Connection& connection) {
+void Announcer::on_closed(Connection& connection) {
   if (!connection.announced || link_ == nullptr || !link_->open()) return;
+  connection.announced = false;
   link::PeerGone message;
-  message.realm = connection.realm;
+  message.realm = realm_name_(connection.realm);
   message.remote = connection.remote;
   if (gone_.empty() && has_room()) {
     link_->send(message);

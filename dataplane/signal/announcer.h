@@ -5,6 +5,8 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <string_view>
+#include <utility>
 
 #include "dataplane/signal/connection_table.h"
 #include "firmware/link/channel.h"
@@ -13,13 +15,18 @@ namespace fedge::signal {
 
 class Announcer {
  public:
-  Announcer(Loop& loop, ConnectionTable& table) : loop_(loop), table_(table) {}
+  using RealmName = std::function<std::string_view(uint16_t realm)>;
+
+  // `realm_name`: of a connection's realm as it stands now.
+  Announcer(Loop& loop, ConnectionTable& table, RealmName realm_name)
+      : loop_(loop), table_(table), realm_name_(std::move(realm_name)) {}
 
   // A new link: everything is told anew.
   void use_link(Fd socket);
   // The connection is open, or its peer is known as something else now.
   void on_changed(Connection& connection);
-  void on_closed(const Connection& connection);
+  // Also when its realm goes: before the connection forgets which.
+  void on_closed(Connection& connection);
   // Goes through some of the table for what is untold; at the end of each round.
   void sweep() {
     if (pending_) sweep_some();
@@ -34,6 +41,7 @@ class Announcer {
 
   Loop& loop_;
   ConnectionTable& table_;
+  RealmName realm_name_;
   std::unique_ptr<link::Channel> link_;
   std::deque<link::PeerGone> gone_;  // not yet told
   std::function<void(Connection&)> refresh_;

@@ -34,7 +34,7 @@ Worker::Worker(Loop& loop, Counters& counters, const snapshot::Signalling& limit
       output_(kOutputMemory),
       tokens_(kMostTokens),
       sources_(limits.max_connections),
-      announcer_(loop, table_),
+      announcer_(loop, table_, [this](uint16_t realm) { return generation_->realm_name(realm); }),
       listeners_(
           loop,
           [this](Fd socket, const Endpoint& remote, uint16_t listener) {
@@ -89,6 +89,7 @@ void Worker::renumber(const Generation& next) {
     if (connection.state == ConnectionState::unused) continue;
     connection.peer = nullptr;
     if (!connection.dialled()) sources_.remove(connection.realm, connection.remote.address);
+    if (realms[connection.realm] == snapshot::kNone16) announcer_.on_closed(connection);
     connection.realm = realms[connection.realm];
     if (!connection.dialled() && connection.realm != snapshot::kNone16) {
       sources_.add(connection.realm, connection.remote.address);

@@ -187,9 +187,10 @@ struct ApiReply {  // 0 or 1 fd: the body
   }
 };
 
+// Realms by name: the two processes may be at different generations.
 struct PeerConnected {
   static constexpr auto kKind = MessageKind::peer_connected;
-  uint16_t realm = 0;
+  std::string realm;
   Endpoint remote;
   bool trusted = false;  // its certificate named a configured peer
   template <class V>
@@ -200,7 +201,7 @@ struct PeerConnected {
 
 struct PeerGone {
   static constexpr auto kKind = MessageKind::peer_gone;
-  uint16_t realm = 0;
+  std::string realm;
   Endpoint remote;
   template <class V>
   bool visit(V& v) {

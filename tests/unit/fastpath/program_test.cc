@@ -275,31 +275,49 @@ TEST(FastpathProgram, R1_CountsThePeersThatSignalAnnounced) {
   box.set_up(kOutside);
   start(box, kOutside);
   auto signal = box.connect_signal();
-  EXPECT_TRUE(signal->send(link::PeerConnected{0, *Endpoint::parse("10.9.0.2:40000"), true}));
+  EXPECT_TRUE(
+      signal->send(link::PeerConnected{"outside", *Endpoint::parse("10.9.0.2:40000"), true}));
   EXPECT_TRUE(box.run_until([&] { return box.counter("fedge_fastpath_peers") == 1; }));
   signal.reset();
   EXPECT_TRUE(box.run_until([&] { return box.counter("fedge_fastpath_peers") == 0; }));
 }
 
-// Before the first snapshot, as after a restart beside a signal that lives on, and over a publish
-// that gives the realm another place.
+// Before the first snapshot, as after a restart beside a signal that lives on; over a publish that
+// gives the realm another place; and of a realm that signal knows before the fast path does.
 TEST(FastpathProgram, T7_KeepsAnnouncedPeersOverSnapshots) {
   NEEDS_BOX();
   const std::vector<TestRealm> more{{"added", 9, "10.8.0.1/24", "", 0}, kOutside[0]};
   box.set_up(more);
   box.start_program();
   auto signal = box.connect_signal();
-  const auto announce = [&](uint16_t realm, const char* remote, uint64_t peers) {
+  const auto announce = [&](const char* realm, const char* remote) {
     EXPECT_TRUE(signal->send(link::PeerConnected{realm, *Endpoint::parse(remote), true}));
-    EXPECT_TRUE(box.run_until([&] { return box.counter("fedge_fastpath_peers") == peers; }));
   };
-  announce(0, "10.9.0.2:40000", 1);
+  const auto gone = [&](const char* realm, const char* remote) {
+    EXPECT_TRUE(signal->send(link::PeerGone{realm, *Endpoint::parse(remote)}));
+  };
+  const auto wait_for_peers = [&](uint64_t peers) {
+    EXPECT_TRUE(box.run_until([&] { return box.counter("fedge_fastpath_peers") == peers; }))
+        << box.counter("fedge_fastpath_peers") << ", not " << peers;
+  };
+  announce("outside", "10.9.0.2:40000");
   EXPECT_TRUE(box.offer(kOutside, 1).accepted);
-  announce(0, "10.9.0.2:40001", 2);
+  wait_for_peers(1);
+  announce("outside", "10.9.0.2:40001");
+  announce("added", "10.8.0.2:40000");
+  announce("added", "10.8.0.2:40001");
+  gone("added", "10.8.0.2:40001");
+  wait_for_peers(2);
   EXPECT_TRUE(box.offer(more, 2).accepted);
-  announce(1, "10.9.0.2:40002", 3);
-  EXPECT_TRUE(signal->send(link::PeerGone{1, *Endpoint::parse("10.9.0.2:40000")}));
-  EXPECT_TRUE(box.run_until([&] { return box.counter("fedge_fastpath_peers") == 2; }));
+  wait_for_peers(3);
+  announce("outside", "10.9.0.2:40002");
+  gone("outside", "10.9.0.2:40000");
+  gone("added", "10.8.0.2:40000");
+  announce("added", "10.8.0.2:40002");
+  wait_for_peers(3);
+  // A realm that goes takes its peers with it.
+  EXPECT_TRUE(box.offer(kOutside, 3).accepted);
+  wait_for_peers(2);
 }
 
 class FastpathFlap : public testing::TestWithParam<bool> {};

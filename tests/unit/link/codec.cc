@@ -34,11 +34,12 @@ TEST(Codec, CarriesNumbersTextsAndLists) {
 
 TEST(Codec, CarriesEndpoints) {
   PeerConnected peer;
-  peer.realm = 4;
+  peer.realm = "outside";
   peer.remote = *Endpoint::parse("[2001:db8::1]:5061");
   peer.trusted = true;
   const auto back = decode<PeerConnected>(encode(peer));
   ASSERT_TRUE(back);
+  EXPECT_EQ(back->realm, peer.realm);
   EXPECT_EQ(back->remote, peer.remote);
   EXPECT_TRUE(back->trusted);
 }

@@ -122,6 +122,7 @@ TEST_F(ProcessTest, T7_TellsTheFastPathWhoIsConnected) {
   site.until([&] { return connected.size() == 1; }, "an announcement");
   EXPECT_TRUE(connected[0].trusted);
   EXPECT_EQ(connected[0].remote.address.text(), "127.0.0.3");
+  EXPECT_EQ(connected[0].realm, "lo");
   // A restarted fast path is told everything again.
   connected.clear();
   fastpath = open_link();
