@@ -13,6 +13,12 @@ from . import sip
 _serial = itertools.count(1)
 RUN = f"{os.getpid():x}"
 TARGET_REFRESH = ("INVITE", "SUBSCRIBE", "NOTIFY", "UPDATE", "REFER", "REGISTER")
+SDP = [("Content-Type", "application/sdp")]
+
+
+def sdp(version):
+    return (f"v=0\r\no=- 1 {version} IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+            "m=audio 49170 RTP/AVP 0\r\n").encode()
 
 
 class Stream:
@@ -249,6 +255,37 @@ class Dialog:
 
     def acknowledge(self, cseq=1, body=b""):
         self.agent.outbound.send(self.build("ACK", body=body, cseq=cseq))
+
+
+async def establish(caller, called, headers=()):
+    """A call that was answered: both ends' dialogs."""
+    invite = caller.ask("INVITE", called.address, headers=[*SDP, *headers], body=sdp(1))
+    asked = await called.expect("INVITE")
+    assert asked.message.body == sdp(1)
+    asked.answer(180, "Ringing")
+    asked.answer(200, "OK", SDP, sdp(2))
+    assert (await invite.until(180)).get("To").endswith("tag=callee")
+    taken = await invite.until(200)
+    assert taken.body == sdp(2)
+    dialog = Dialog.of_caller(invite, taken)
+    dialog.acknowledge()
+    await called.expect("ACK")
+    return dialog, Dialog.of_called(asked)
+
+
+async def exchange(dialog, other, method, headers=(), body=b"", status=200):
+    """A request in the dialog, answered at the other end; what arrived there."""
+    transaction = dialog.ask(method, headers, body)
+    asked = await other.agent.expect(method)
+    assert asked.message.body == body
+    assert asked.message.get("Route") is None, "every proxy took its own Route off"
+    assert asked.message.start.split()[1] == other.agent.contact
+    asked.answer(status, "As it is", tag="")
+    assert (await transaction.final()).status == status
+    if method == "INVITE":
+        dialog.acknowledge(dialog.cseq)
+        await other.agent.expect("ACK")
+    return asked.message
 
 
 def family_of(endpoint):
