@@ -28,7 +28,7 @@ class Discovery {
     if (srv.state == State::found) {
       const std::vector<dns::Service> services = srv.answer->services;
       partner_.by_srv = true;
-      by_services(services);
+      by_services(services, *dns::Name::parse(domain));
     } else if (srv.state == State::pending || srv.state == State::failed) {
       partner_.state = srv.state == State::pending ? PartnerState::pending : PartnerState::failed;
     } else if (!rules_.without_srv) {
@@ -40,23 +40,41 @@ class Discovery {
     return std::move(partner_);
   }
 
+  Partner find_host(std::string_view host) {
+    partner_.state = PartnerState::absent;
+    const auto name = dns::Name::parse(host);
+    if (name && is_dns_name(host)) {
+      by_host({0, 0, rules_.default_port, *name});
+      partner_.state = conclude();
+    }
+    return std::move(partner_);
+  }
+
  private:
   Finding ask(const dns::Question& question) {
     const Finding finding = resolver_.find(question, now_);
     if (finding.state == State::pending) partner_.awaits.push_back(question);
+    partner_.ask_again = std::min(partner_.ask_again, finding.ask_again);
     partner_.is_stale |= finding.is_stale;
     failed_ |= finding.state == State::failed;
     return finding;
   }
 
-  void by_services(const std::vector<dns::Service>& services) {
+  void by_services(const std::vector<dns::Service>& services, const dns::Name& domain) {
     const bool refuses =
         std::ranges::all_of(services, [](const auto& s) { return s.target.is_root(); });
     if (refuses) {
       partner_.state = PartnerState::not_offered;
       return;
     }
-    for (const dns::Service& service : order_services(services, random_)) by_host(service);
+    for (const dns::Service& service : order_services(services, random_)) {
+      if (!rules_.inside_only || service.target.is_root() || service.target.is_within(domain)) {
+        by_host(service);
+      } else {
+        partner_.refused.push_back(
+            {{{}, service.target.text(), service.priority, service.weight}, "outside the domain"});
+      }
+    }
     partner_.state = conclude();
   }
 
@@ -72,8 +90,8 @@ class Discovery {
       Target target{{address, service.port}, host, service.priority, service.weight};
       const bool is_known = std::ranges::any_of(
           partner_.targets, [&](const Target& t) { return t.endpoint == target.endpoint; });
-      if (is_forbidden(address, rules_.own)) {
-        partner_.refused.push_back(std::move(target));
+      if (const auto why = why_forbidden(address, rules_.own); !why.empty()) {
+        partner_.refused.push_back({std::move(target), why});
       } else if (!is_known && partner_.targets.size() < rules_.most_targets) {
         partner_.targets.push_back(std::move(target));
       }
@@ -114,6 +132,40 @@ class Discovery {
 Partner find_partner(Resolver& resolver, RandomSource& random, const DiscoveryRules& rules,
                      std::string_view domain, Instant now) {
   return Discovery(resolver, random, rules, now).find(domain);
+}
+
+Partner find_host(Resolver& resolver, RandomSource& random, const DiscoveryRules& rules,
+                  std::string_view host, Instant now) {
+  return Discovery(resolver, random, rules, now).find_host(host);
+}
+
+std::vector<Target> order_targets(std::span<const Target> targets, RandomSource& random) {
+  // One SRV record's addresses are drawn as one.
+  const auto same = [](const Target& a, const Target& b) {
+    return a.host == b.host && a.endpoint.port == b.endpoint.port && a.priority == b.priority &&
+           a.weight == b.weight;
+  };
+  std::vector<Weighted> records;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const auto before = targets.first(i);
+    if (std::ranges::none_of(before, [&](const Target& t) { return same(t, targets[i]); }))
+      records.push_back({targets[i].priority, targets[i].weight, i});
+  }
+  order_weighted(records, random);
+  std::vector<Target> ordered;
+  ordered.reserve(targets.size());
+  for (const Weighted& record : records) {
+    Target target = targets[record.index];
+    std::vector<IpAddress> addresses;
+    for (const Target& t : targets) {
+      if (same(t, target)) addresses.push_back(t.endpoint.address);
+    }
+    for (const IpAddress& address : order_addresses(addresses, random)) {
+      target.endpoint.address = address;
+      ordered.push_back(target);
+    }
+  }
+  return ordered;
 }
 
 }  // namespace fedge::resolve

@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint8_t kGivenUp = 255;
 constexpr unsigned kFailuresForPenalty = 2;
+constexpr Duration kRefusedRetry = 1s;
 
 State state_of(dns::Outcome outcome) {
   switch (outcome) {
@@ -29,9 +30,17 @@ Resolver::Resolver(Settings settings, RandomSource& random)
   set_servers(settings_.servers, Instant{});
 }
 
-Finding Resolver::tell(const Entry& entry, bool is_stale) {
+Finding Resolver::tell(const Entry& entry, bool is_stale, Instant now) {
   ++(is_stale ? counters_.stale_hits : counters_.hits);
-  return {state_of(entry.answer.outcome), is_stale, entry.is_found() ? &entry.answer : nullptr};
+  // A stale answer whose renewal is under way: it may be there in a moment.
+  Instant again = std::max(entry.retry_at, now + kRefusedRetry);
+  if (!is_stale) {
+    // Only what exists is renewed before its time is over.
+    const bool is_early = entry.is_found() && now < entry.prefetch_at;
+    again = is_early ? entry.prefetch_at : entry.expires;
+  }
+  return {state_of(entry.answer.outcome), is_stale, entry.is_found() ? &entry.answer : nullptr,
+          again};
 }
 
 Finding Resolver::find(const dns::Question& question, Instant now) {
@@ -41,20 +50,22 @@ Finding Resolver::find(const dns::Question& question, Instant now) {
     if (entry->is_found() && now >= entry->prefetch_at && now >= entry->retry_at &&
         place == lookups_.end() && begin(question, now))
       ++counters_.prefetches;
-    return tell(*entry, false);
+    return tell(*entry, false, now);
   }
   const bool has_stale = entry != nullptr && entry->is_found();
   if (place == lookups_.end()) {
-    if (has_stale && now < entry->retry_at) return tell(*entry, true);
+    if (has_stale && now < entry->retry_at) return tell(*entry, true, now);
     ++counters_.misses;
-    if (!begin(question, now)) return has_stale ? tell(*entry, true) : Finding{};
+    if (!begin(question, now)) {
+      return has_stale ? tell(*entry, true, now) : Finding{.ask_again = now + kRefusedRetry};
+    }
     place = lookups_.find(question);
   }
   Lookup& lookup = place->second;
   if (has_stale) {
     // Servers did not answer a moment ago: only the first one waits for them.
     const bool in_outage = entry->retry_at != Instant{} && now < entry->retry_at + settings_.outage;
-    if (in_outage || now >= lookup.started + settings_.stale_wait) return tell(*entry, true);
+    if (in_outage || now >= lookup.started + settings_.stale_wait) return tell(*entry, true, now);
     lookup.stale_due = lookup.started + settings_.stale_wait;
   }
   lookup.is_awaited = true;

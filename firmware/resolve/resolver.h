@@ -42,6 +42,7 @@ struct Finding {
   State state = State::failed;
   bool is_stale = false;                // expired, and nothing newer can be had
   const dns::Answer* answer = nullptr;  // when found; valid until the next call
+  Instant ask_again = never;            // when find() may have something else to say; not `pending`
 };
 
 // One exchange is one query to one server over a socket of its own, so that every query has a
@@ -117,7 +118,7 @@ class Resolver {
   };
   using Place = std::unordered_map<dns::Question, Lookup>::iterator;
 
-  Finding tell(const Entry& entry, bool is_stale);
+  Finding tell(const Entry& entry, bool is_stale, Instant now);
   bool begin(const dns::Question& question, Instant now);
   void restart(Lookup& lookup);
   void open_exchange(Place place, size_t server, bool is_stream, bool with_edns, Instant now);

@@ -9,16 +9,16 @@ namespace fedge::resolve {
 namespace {
 
 // Moves one of [first, last) to `first` and gives the rest back.
-std::span<dns::Service> draw(std::span<dns::Service> list, RandomSource& random) {
+std::span<Weighted> draw(std::span<Weighted> list, RandomSource& random) {
   const uint32_t sum =
       std::accumulate(list.begin(), list.end(), 0u,
-                      [](uint32_t total, const dns::Service& s) { return total + s.weight; });
+                      [](uint32_t total, const Weighted& s) { return total + s.weight; });
   // Weights of 0 stand first (RFC 2782) and share the number 0, which is drawn only when there
   // are any: else the first of the others would be favoured by one.
   const bool has_zero = std::ranges::any_of(list, [](const auto& s) { return s.weight == 0; });
   const uint32_t number = has_zero ? random.below(sum + 1) : random.below(sum) + 1;
   uint32_t reached = 0;
-  auto chosen = std::ranges::find_if(list, [&](const dns::Service& s) {
+  auto chosen = std::ranges::find_if(list, [&](const Weighted& s) {
     reached += s.weight;
     return reached >= number;
   });
@@ -54,21 +54,28 @@ bool is_unusable(const IpAddress& address) {
 
 }  // namespace
 
-std::vector<dns::Service> order_services(std::span<const dns::Service> services,
-                                         RandomSource& random) {
-  std::vector<dns::Service> list(services.begin(), services.end());
+void order_weighted(std::span<Weighted> list, RandomSource& random) {
   // Equal ones (all the weights of 0) may not gain by where the server put them; what sorting does
   // with equals then does not matter either.
-  random.shuffle(std::span(list));
+  random.shuffle(list);
   std::ranges::sort(list, {},
-                    [](const dns::Service& s) { return std::pair(s.priority, s.weight != 0); });
-  for (std::span<dns::Service> rest(list); !rest.empty();) {
+                    [](const Weighted& s) { return std::pair(s.priority, s.weight != 0); });
+  for (std::span<Weighted> rest(list); !rest.empty();) {
     const auto end = std::ranges::find_if(
-        rest, [&](const dns::Service& s) { return s.priority != rest.front().priority; });
-    std::span<dns::Service> group(rest.begin(), end);
+        rest, [&](const Weighted& s) { return s.priority != rest.front().priority; });
+    std::span<Weighted> group(rest.begin(), end);
     rest = rest.subspan(group.size());
     while (group.size() > 1) group = draw(group, random);
   }
+}
+
+std::vector<dns::Service> order_services(std::span<const dns::Service> services,
+                                         RandomSource& random) {
+  std::vector<Weighted> order;
+  for (const dns::Service& s : services) order.push_back({s.priority, s.weight, order.size()});
+  order_weighted(order, random);
+  std::vector<dns::Service> list;
+  for (const Weighted& w : order) list.push_back(services[w.index]);
   return list;
 }
 
@@ -86,13 +93,15 @@ std::vector<IpAddress> order_addresses(std::span<const IpAddress> addresses, Ran
   return ordered;
 }
 
-bool is_forbidden(const IpAddress& address, std::span<const IpAddress> own) {
-  const auto is_bad = [&](const IpAddress& a) {
-    return is_unusable(a) || std::ranges::find(own, a) != own.end();
-  };
-  if (is_bad(address)) return true;
-  const auto inner = v4_inside(address);
-  return inner && is_bad(*inner);
+std::string_view why_forbidden(const IpAddress& address, std::span<const IpAddress> own) {
+  for (const auto& a : {std::optional(address), v4_inside(address)}) {
+    if (!a) continue;
+    if (std::ranges::find(own, *a) != own.end()) return "one of our own addresses";
+    if (a->is_loopback()) return "a loopback address";
+    if (a->is_link_local()) return "a link-local address";
+    if (is_unusable(*a)) return "no address of a host";
+  }
+  return {};
 }
 
 }  // namespace fedge::resolve

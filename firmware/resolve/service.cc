@@ -175,6 +175,13 @@ Partner NameService::find_partner(const DiscoveryRules& rules, std::string_view 
   return partner;
 }
 
+Partner NameService::find_host(const DiscoveryRules& rules, std::string_view host) {
+  Partner partner = resolve::find_host(resolver_, random_, rules, host, loop_.now());
+  carry_out();
+  schedule();
+  return partner;
+}
+
 void NameService::set_servers(std::vector<Endpoint> servers) {
   resolver_.set_servers(std::move(servers), loop_.now());
   carry_out();

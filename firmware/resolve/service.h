@@ -25,6 +25,7 @@ class NameService {
 
   Finding find(const dns::Question& question);
   Partner find_partner(const DiscoveryRules& rules, std::string_view domain);
+  Partner find_host(const DiscoveryRules& rules, std::string_view host);
   void set_servers(std::vector<Endpoint> servers);
   const Resolver& resolver() const { return resolver_; }
 

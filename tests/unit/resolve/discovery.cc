@@ -228,6 +228,77 @@ TEST_F(Partners, R4_ForbiddenTargetsAreRefused) {
   EXPECT_EQ(texts(partner.targets), Strings{"192.0.2.2:5061"});
 }
 
+TEST_F(Partners, R4_WhatIsRefusedSaysWhy) {
+  rules.inside_only = true;
+  rules.own = {*IpAddress::parse("203.0.113.5")};
+  services = {service(10, 1, "a.example.com"), service(20, 1, "sip.elsewhere.example"),
+              service(30, 1, "b.example.com"), service(40, 1, "notexample.com")};
+  hosts = {{"a.example.com", "127.0.0.1"},
+           {"a.example.com", "203.0.113.5"},
+           {"a.example.com", "fe80::1"},
+           {"sip.elsewhere.example", "192.0.2.9"},
+           {"b.example.com", "192.0.2.2"}};
+  const Partner partner = find_partner();
+  EXPECT_EQ(texts(partner.targets), Strings{"192.0.2.2:5061"});
+  std::map<std::string, std::string_view> why;
+  for (const Refused& r : partner.refused) {
+    why[r.host + " " + (r.endpoint.address ? r.endpoint.address.text() : "")] = r.why;
+  }
+  const std::map<std::string, std::string_view> expected{
+      {"a.example.com 127.0.0.1", "a loopback address"},
+      {"a.example.com 203.0.113.5", "one of our own addresses"},
+      {"a.example.com fe80::1", "a link-local address"},
+      {"sip.elsewhere.example ", "outside the domain"},
+      {"notexample.com ", "outside the domain"}};
+  EXPECT_EQ(why, expected);
+}
+
+TEST_F(Partners, R4_AHostIsFoundByItsAddressesAlone) {
+  rules.default_port = 5063;
+  hosts = {{"edge.example.com", "192.0.2.1"}, {"edge.example.com", "2001:db8::1"}};
+  const auto find = [&] { return find_host(resolver, random, rules, "edge.example.com", now); };
+  EXPECT_EQ(find().state, PartnerState::pending);
+  for (const Sent& query : sent()) {
+    EXPECT_NE(query.question.type, Type::srv);
+    serve(query);
+  }
+  EXPECT_EQ(find().state, PartnerState::found);
+  EXPECT_EQ(texts(find().targets), (Strings{"[2001:db8::1]:5063", "192.0.2.1:5063"}));
+  EXPECT_EQ(find_host(resolver, random, rules, "no such host", now).state, PartnerState::absent);
+}
+
+TEST_F(Partners, R4_SaysWhenToAskAgain) {
+  services = {service(10, 1, "a.example.com")};
+  hosts = {{"a.example.com", "192.0.2.1"}};
+  EXPECT_EQ(find_partner().ask_again, now + 540s) << "the last tenth of 600 s";
+  wait(540s);
+  find_partner();  // renews
+  EXPECT_EQ(counters().prefetches, 2u) << "SRV and A";
+  EXPECT_EQ(find_partner().ask_again, now + 60s) << "that there is no AAAA holds until then";
+}
+
+TEST_F(Partners, R4_AnotherAttemptDrawsAnotherOrderByTheSameRules) {
+  services = {service(10, 3, "a.example.com"), service(10, 1, "b.example.com"),
+              service(20, 0, "c.example.com")};
+  hosts = {{"a.example.com", "192.0.2.1"},
+           {"a.example.com", "2001:db8::1"},
+           {"b.example.com", "192.0.2.2"},
+           {"c.example.com", "192.0.2.3"}};
+  const auto targets = find_partner().targets;
+  ASSERT_EQ(targets.size(), 4u);
+  unsigned a_first = 0;
+  for (int i = 0; i < 4000; ++i) {
+    const Strings order = texts(order_targets(targets, random));
+    ASSERT_EQ(order.size(), 4u);
+    EXPECT_EQ(order[3], "192.0.2.3:5061");
+    const size_t a = order[0] == "192.0.2.2:5061" ? 1 : 0;
+    EXPECT_EQ(order[a], "[2001:db8::1]:5061") << "IPv6, then IPv4 of one host";
+    EXPECT_EQ(order[a + 1], "192.0.2.1:5061");
+    a_first += a == 0;
+  }
+  EXPECT_NEAR(a_first, 3000, 150) << "three in four, within five standard deviations";
+}
+
 TEST_F(Partners, R4_AFamilyThatNobodyAnswersForIsNotWaitedFor) {
   services = {service(10, 1, "a.example.com")};
   hosts = {{"a.example.com", "192.0.2.1"}};
