@@ -3,51 +3,16 @@
 #pragma once
 
 #include <array>
-#include <charconv>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <span>
 #include <string_view>
 
+#include "firmware/base/output.h"
 #include "firmware/wire/sip/constants.h"
 #include "firmware/wire/sip/message.h"
 
 namespace fedge::sip {
-
-// Appends text to a fixed buffer. Once something did not fit, nothing more is written.
-class Output {
- public:
-  explicit Output(std::span<char> buffer) : buffer_(buffer) {}
-
-  Output& operator<<(std::string_view text) {
-    if (text.size() > buffer_.size() - used_) overflowed_ = true;
-    if (overflowed_ || text.empty()) return *this;
-    std::memcpy(buffer_.data() + used_, text.data(), text.size());
-    used_ += text.size();
-    return *this;
-  }
-  Output& operator<<(char c) { return *this << std::string_view(&c, 1); }
-  Output& operator<<(uint64_t number) {
-    char digits[20];
-    const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-    return *this << std::string_view(digits, static_cast<size_t>(end - digits));
-  }
-  Output& operator<<(uint32_t number) { return *this << uint64_t{number}; }
-  Output& operator<<(uint16_t number) { return *this << uint64_t{number}; }
-  Output& operator<<(int number) = delete;
-
-  bool fits() const { return !overflowed_; }
-  std::string_view text() const { return {buffer_.data(), used_}; }
-  std::optional<size_t> size() const {
-    return fits() ? std::optional<size_t>(used_) : std::nullopt;
-  }
-
- private:
-  std::span<char> buffer_;
-  size_t used_ = 0;
-  bool overflowed_ = false;
-};
 
 // A list of edits to one parsed message, and the message with them. What is not edited comes out
 // byte for byte, body included. Views handed in, and the message, live until write().
