@@ -18,6 +18,8 @@ inline constexpr std::string_view kPong = "\r\n";
 inline constexpr uint16_t kPort = 5060;
 inline constexpr uint16_t kTlsPort = 5061;
 inline constexpr int32_t kMaxForwards = 70;  // RFC 3261 16.6 step 3: when the header is absent
+// RFC 5393 5.3.3: when the header is absent, and the most that is taken from anybody.
+inline constexpr int32_t kMaxBreadth = 60;
 inline constexpr uint32_t kMostCseq = 0x7fffffff;
 
 // What a stream may carry, in octets. A head above its limit cannot be answered; a message above

@@ -50,6 +50,7 @@ void clear(Message& m) {
   m.header_count = 0;
   m.cseq = 0;
   m.max_forwards = -1;
+  m.max_breadth = -1;
   m.content_length = 0;
   m.method_text = m.request_uri = m.reason = m.start_line = m.body = m.whole = {};
   m.call_id = m.from_tag = m.to_tag = {};
@@ -181,6 +182,12 @@ Defect Parser::read_value(const Header& header) {
       m_.max_forwards = static_cast<int32_t>(*number);
       return Defect::none;
     }
+    case HeaderId::max_breadth: {
+      const auto number = parse_number(header.value, INT32_MAX);
+      if (!number) return Defect::max_breadth;
+      m_.max_breadth = static_cast<int32_t>(*number);
+      return Defect::none;
+    }
     case HeaderId::content_length: {
       const auto number = parse_number(header.value, INT32_MAX);
       if (!number) return Defect::content_length;
@@ -303,6 +310,8 @@ std::string_view text_of(Defect defect) {
       return "the method of CSeq is not that of the request";
     case Defect::max_forwards:
       return "Max-Forwards is not a number up to 255";
+    case Defect::max_breadth:
+      return "Max-Breadth is not a number";
     case Defect::content_length:
       return "Content-Length is missing, no number, or more than there is";
     case Defect::uri:

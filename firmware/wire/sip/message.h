@@ -94,6 +94,7 @@ struct Message {
   std::string_view from_tag;
   std::string_view to_tag;
   int32_t max_forwards = -1;  // -1 when absent
+  int32_t max_breadth = -1;   // RFC 5393; -1 when absent
   uint32_t content_length = 0;
   // What parse() read on its way. `target` is the Request-URI.
   Uri target;
@@ -121,6 +122,7 @@ enum class Defect : uint8_t {
   cseq,
   cseq_method_mismatch,
   max_forwards,
+  max_breadth,
   content_length,
   uri,
   uri_scheme,

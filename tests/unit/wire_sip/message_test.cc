@@ -27,6 +27,7 @@ TEST(R1, ReadsARequest) {
   EXPECT_EQ(m.call_id, "7d1c@partner.net");
   EXPECT_EQ(m.cseq, 4711u);
   EXPECT_EQ(m.max_forwards, 69);
+  EXPECT_EQ(m.max_breadth, -1);
   EXPECT_EQ(m.body, "hello");
   EXPECT_EQ(m.whole, kMessage);
   EXPECT_EQ(m.headers()[7].name, "X-Unknown");
@@ -134,6 +135,8 @@ TEST(R1, NamesEachDefect) {
       {"CSeq: 4711 MESSAGE", "CSeq: 4711 message", Defect::cseq_method_mismatch},
       {"Max-Forwards: 69", "Max-Forwards: 256", Defect::max_forwards},
       {"Max-Forwards: 69", "Max-Forwards: six", Defect::max_forwards},
+      {"Max-Forwards: 69", "Max-Breadth: 0x1", Defect::max_breadth},
+      {"Max-Forwards: 69", "Max-Breadth: -1", Defect::max_breadth},
       {"Content-Length: 5", "Content-Length: 6", Defect::content_length},
       {"Content-Length: 5", "Content-Length: -5", Defect::content_length},
       {"Content-Length: 5", "Content-Length: 99999999999999999999", Defect::content_length},
@@ -144,6 +147,12 @@ TEST(R1, NamesEachDefect) {
     ASSERT_NE(text, kMessage) << c.from;
     EXPECT_EQ(text_of(parse(text, m)), text_of(c.defect)) << c.from << " -> " << c.to;
   }
+}
+
+TEST(R10, ReadsMaxBreadth) {
+  Message m;
+  ASSERT_EQ(parse(with("Max-Forwards: 69", "max-breadth: 4294"), m), Defect::none);
+  EXPECT_EQ(m.max_breadth, 4294);
 }
 
 TEST(R1, ALoneCarriageReturnOrLineFeedIsRefused) {
