@@ -1,4 +1,4 @@
-"""R10 R11: Kamailio 5.6 as the front end inside, phones behind it, IPv6 towards the appliance and
+"""R10 R11: Kamailio 5.6 as the front end inside, phones behind it, IPv6 towards the appliance,
 IPv4 outside: calls both ways and everything that happens in them."""
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.conftest import free_port
 from tests.lib import topology
+from tests.lib.appliance import wait_until
 from tests.lib.kamailio import Kamailio
 from tests.lib.site import Site
 from tests.lib.user_agent import SDP, Dialog, UserAgent, establish, exchange, sdp
@@ -243,10 +244,9 @@ def test_R10_forked_by_the_front_end_both_refuse(place):
 
 @pytest.mark.parametrize("user,status", [
     ("busy", 486), ("nobody", 404), ("moved", 302),
-    ("overloaded", 500),  # 503 speaks of the next hop: RFC 3261 16.7 step 6
-    ("bounced", 482)])
+    ("overloaded", 500)])  # 503 speaks of the next hop: RFC 3261 16.7 step 6
 @pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
-def test_R7_R10_what_the_front_end_refuses_comes_back(place, method, user, status):
+def test_R10_what_the_front_end_refuses_comes_back(place, method, user, status):
     async def scenario():
         async with place.alice() as alice:
             sent = alice.ask(method, f"sip:{user}@{topology.DOMAIN}")
@@ -256,12 +256,25 @@ def test_R7_R10_what_the_front_end_refuses_comes_back(place, method, user, statu
                 assert refusal.get("Contact") == "<sip:bob@elsewhere.example>;expires=60"
             if method == "INVITE":
                 sent.acknowledge(refusal)
-            # And the next one gets through.
-            async with place.phone() as bob:
+            async with place.phone() as bob:  # and the next one gets through
                 good = alice.ask("MESSAGE", bob.address)
                 (await bob.expect("MESSAGE")).answer(200, "OK")
                 assert (await good.final()).status == 200
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("user,reason", [("bounced", "loop"), ("renamed", "came_from_there")])
+def test_R7_what_the_front_end_sends_back_is_a_loop(place, user, reason):
+    series = f'fedge_signal_refused_total{{reason="{reason}"}}'
+    before = place.site.appliance.metrics()[series]
+
+    async def scenario():
+        async with place.alice() as alice:
+            sent = alice.ask("INVITE", f"sip:{user}@{topology.DOMAIN}")
+            refusal = await sent.until(482)
+            sent.acknowledge(refusal)
+    asyncio.run(scenario())
+    wait_until(lambda: place.site.appliance.metrics()[series] == before + 1, 5, reason)
 
 
 def credentials(challenge, user, password, method, uri):
@@ -377,8 +390,7 @@ def test_R10_a_strict_router_on_the_way(place, strict_edge, direction):
     async def scenario():
         async with strict_edge as alice, place.phone() as bob:
             ends = await establish(*((alice, bob) if direction == "inwards" else (bob, alice)))
-            routes = ends[0].routes if direction == "inwards" else ends[0].routes[::-1]
-            assert routes[0] == f"<sip:{topology.PARTNER_ADDRESS['4']}:5061;transport=tls>"
+            assert ends[0].routes[0 if direction == "inwards" else -1] == f"<sip:{topology.PARTNER_ADDRESS['4']}:5061;transport=tls>"
             for here, there in (ends, ends[::-1]):
                 await exchange(here, there, "INVITE", SDP, sdp(3))
                 info = await exchange(here, there, "INFO")
