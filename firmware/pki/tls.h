@@ -1,6 +1,6 @@
-// TLS without sockets: ciphertext in, ciphertext out. A stream belongs to one thread. Built from
-// the snapshot's TLS section and the process's keys; a context never changes, a publish makes a
-// new one and running streams keep theirs.
+// TLS without sockets: ciphertext in, ciphertext out. A stream belongs to one thread at a time.
+// Built from the snapshot's TLS section and the process's keys; a context never changes, a publish
+// makes a new one and running streams keep theirs.
 #pragma once
 
 #include <memory>
@@ -18,8 +18,8 @@ namespace fedge::pki {
 
 enum class TlsRole : uint8_t { server, client };
 
-// One TLS context of the snapshot, ready for handshakes. Reference-counted because streams
-// outlive a publish; touched by one thread only.
+// One TLS context of the snapshot, ready for handshakes, by streams of any thread.
+// Reference-counted because streams outlive a publish.
 class TlsContext {
  public:
   // `keys` are looked up by snapshot::Certificate::key. Fails, naming the context, when a key is

@@ -25,19 +25,24 @@ TlsSetup::~TlsSetup() {
 
 ClientSessions::~ClientSessions() = default;
 
-const mbedtls_ssl_session* ClientSessions::find(const std::string& host) const {
+bool ClientSessions::offer(const std::string& host, mbedtls_ssl_context& ssl) const {
+  const std::scoped_lock lock(mutex_);
   const auto found = entries_.find(host);
-  return found == entries_.end() ? nullptr : &found->second.session;
+  return found != entries_.end() && mbedtls_ssl_set_session(&ssl, &found->second.session) == 0;
 }
 
 void ClientSessions::store(const std::string& host, const mbedtls_ssl_context& ssl) {
+  const std::scoped_lock lock(mutex_);
   entries_.erase(host);
   if (entries_.size() >= kMost) entries_.erase(entries_.begin());
   const auto [entry, added] = entries_.try_emplace(host);
   if (mbedtls_ssl_get_session(&ssl, &entry->second.session) != 0) entries_.erase(entry);
 }
 
-void ClientSessions::forget(const std::string& host) { entries_.erase(host); }
+void ClientSessions::forget(const std::string& host) {
+  const std::scoped_lock lock(mutex_);
+  entries_.erase(host);
+}
 
 TlsContext::Impl::Impl() {
   mbedtls_ssl_ticket_init(&tickets_);
@@ -110,6 +115,7 @@ WallTime TlsContext::Impl::next_change(WallTime wall) const {
 }
 
 Result<std::shared_ptr<TlsSetup>> TlsContext::Impl::setup_at(WallTime wall) {
+  const std::scoped_lock lock(setup_mutex_);
   if (setup_ && wall >= setup_from_ && wall < setup_until_) return setup_;
   auto setup = std::make_shared<TlsSetup>();
   if (auto s = configure(setup->server, MBEDTLS_SSL_IS_SERVER, wall); !s) {

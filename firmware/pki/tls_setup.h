@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,11 +36,12 @@ struct TlsSetup {
   mbedtls_ssl_config client;
 };
 
-// Sessions that clients can resume, by the host they were made with. Bounded.
+// Sessions that clients can resume, by the host they were made with. Bounded. Any thread.
 class ClientSessions {
  public:
   ~ClientSessions();
-  const mbedtls_ssl_session* find(const std::string& host) const;
+  // Whether the handshake of `ssl` will offer one.
+  bool offer(const std::string& host, mbedtls_ssl_context& ssl) const;
   void store(const std::string& host, const mbedtls_ssl_context& ssl);
   void forget(const std::string& host);
 
@@ -52,6 +54,7 @@ class ClientSessions {
     ~Entry() { mbedtls_ssl_session_free(&session); }
     mbedtls_ssl_session session;
   };
+  mutable std::mutex mutex_;
   std::map<std::string, Entry> entries_;
 };
 
@@ -61,7 +64,8 @@ struct TlsContext::Impl {
   Impl& operator=(const Impl&) = delete;
   ~Impl();
 
-  // The setup for a handshake at this time; made anew when a successor has come into force.
+  // The setup for a handshake at this time; made anew when a successor has come into force. Any
+  // thread.
   Result<std::shared_ptr<TlsSetup>> setup_at(WallTime wall);
 
   Status add_certificate(std::string_view id, WallTime effective_from,
@@ -85,6 +89,7 @@ struct TlsContext::Impl {
 
   mbedtls_ssl_ticket_context tickets_;
   mbedtls_ssl_cache_context cache_;
+  std::mutex setup_mutex_;
   std::shared_ptr<TlsSetup> setup_;
   WallTime setup_from_{};
   WallTime setup_until_{};

@@ -110,10 +110,8 @@ Status TlsStream::Impl::prepare(const std::string& server_name) {
   code = mbedtls_ssl_set_hostname(&ssl, plain_name ? name.c_str() : nullptr);
   if (code != 0) return fail(where, "the server name " + name + " cannot be used");
   if (name.empty()) return {};
-  if (const auto* session = context->impl().sessions.find(name)) {
-    // At worst a full handshake.
-    offered_session = mbedtls_ssl_set_session(&ssl, session) == 0;
-  }
+  // At worst a full handshake.
+  offered_session = context->impl().sessions.offer(name, ssl);
   return {};
 }
 

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "tests/unit/pki/session.h"
 
 namespace fedge::pki {
@@ -166,6 +169,30 @@ TEST_F(Tls, C3_ASuccessorServesFromItsTimeAndOldStreamsGoOn) {
   ASSERT_TRUE(before.server->send(as_bytes("still here"), before.to_client));
   before.run();
   EXPECT_EQ(before.client_got, "still here");
+}
+
+// Signalling workers are threads: full and resumed handshakes at once, before and after a
+// successor came into force. The thread sanitizer looks on.
+TEST_F(Tls, T2_ThreadsShareAContext) {
+  const WallTime now = now_wall();
+  const WallTime then = now + std::chrono::hours(1);
+  auto plan = box_plan();
+  plan.certificates.push_back({box, then.time_since_epoch().count()});
+  const auto server = make_context(plan);
+  const auto client = make_context(partner_plan());
+  std::atomic<int> open = 0;
+  constexpr int kEach = 8;
+  const auto shake_hands = [&] {
+    for (int i = 0; i < kEach; ++i) {
+      Session session(server, client, "sip.example.com", i % 2 == 0 ? now : then);
+      session.run();
+      if (session.both_open() && session.client->peer_names() == Names{"sip.example.com"}) ++open;
+    }
+  };
+  std::thread other(shake_hands);
+  shake_hands();
+  other.join();
+  EXPECT_EQ(open, 2 * kEach);
 }
 
 TEST_F(Tls, T2_ABadContextIsRefusedWhenItIsMade) {
