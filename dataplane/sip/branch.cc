@@ -58,6 +58,12 @@ std::optional<Branch> parse_branch(std::string_view text) {
   return branch;
 }
 
+std::optional<uint32_t> worker_of_branch(std::string_view text) {
+  const auto branch = parse_branch(text);
+  if (!branch || branch->index == kStateless) return {};
+  return branch->index >> kWorkerShift;
+}
+
 uint64_t loop_hash(const Message& request, uint64_t secret) {
   uint64_t h = hash_of(request.request_uri, secret);
   h = hash_of(request.call_id, h);

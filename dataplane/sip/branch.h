@@ -20,11 +20,19 @@ using BranchText = std::array<char, kBranchSize>;
 // The index of a request that was forwarded without a transaction (ACK of a 2xx).
 inline constexpr uint32_t kStateless = 0xffffffff;
 
+// The upper bits of an index say which worker's transaction it is.
+inline constexpr uint32_t kWorkerShift = 28;
+inline constexpr uint32_t kMostWorkers = 1u << (32 - kWorkerShift);
+
 struct Branch {
   uint32_t index = 0;
   uint64_t nonce = 0;
   uint64_t loop = 0;
 };
+
+// The worker whose client transaction a branch of ours names; nullopt when the text is none, or
+// belongs to no transaction.
+std::optional<uint32_t> worker_of_branch(std::string_view text);
 
 std::string_view write_branch(const Branch& branch, BranchText& out);
 // Nullopt when the text is not one of ours by its form.

@@ -44,7 +44,7 @@ struct Outgoing {
 
 struct Proxy::Core final : TransactionOwner {
   Core(const Capacity& capacity, TimerWheel& wheel, Outbound& outbound, Counters& counters,
-       uint64_t secret);
+       uint64_t secret, uint32_t worker);
 
   // requests.cc: what arrives (RFC 3261 16.3 to 16.5, 16.10).
   void on_request(const Arrival& arrival, const Message& request, Instant now);

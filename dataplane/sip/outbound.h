@@ -10,7 +10,8 @@ namespace fedge::sip {
 
 enum class SendOutcome : uint8_t {
   sent,    // copied into the queue of an open connection
-  queued,  // copied into the queue of a connection that is still being made
+  queued,  // copied into the queue of a connection that is still being made, or on its way to the
+           // worker that has the connections of this next hop
   full,    // nothing taken: the queue is at its bound; ask again when traffic has drained
   gone,    // nothing taken: no such connection, or no connection can be made (out of descriptors,
            // next hop known to be down)
@@ -18,7 +19,8 @@ enum class SendOutcome : uint8_t {
 
 struct SendResult {
   SendOutcome outcome = SendOutcome::gone;
-  ConnectionId connection = 0;  // the one that took it, for `sent` and `queued`
+  // The one that took it, for `sent` and `queued`; 0: Proxy::on_placed() tells.
+  ConnectionId connection = 0;
 };
 
 // `bytes` is one whole message and is copied before the call returns. Neither function calls back

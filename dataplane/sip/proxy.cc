@@ -15,18 +15,18 @@ Published::Published(const SnapshotView& snapshot)
       timers(Timers::of(snapshot.signalling->root())) {}
 
 Proxy::Core::Core(const Capacity& capacity, TimerWheel& timer_wheel, Outbound& out,
-                  Counters& counters, uint64_t key)
+                  Counters& counters, uint64_t key, uint32_t worker)
     : wheel(timer_wheel),
       outbound(out),
       statistics(counters),
       secret(key),
-      transactions(capacity.transactions, capacity.max_message, *this, key),
+      transactions(capacity.transactions, capacity.max_message, *this, key, worker),
       room_size(capacity.max_message + kAdded),
       room_memory(new char[room_size]) {}
 
 Proxy::Proxy(const Capacity& capacity, TimerWheel& timers, Outbound& outbound, Counters& counters,
-             uint64_t secret)
-    : core_(std::make_unique<Core>(capacity, timers, outbound, counters, secret)) {}
+             uint64_t secret, uint32_t worker)
+    : core_(std::make_unique<Core>(capacity, timers, outbound, counters, secret, worker)) {}
 
 Proxy::~Proxy() = default;
 
@@ -64,6 +64,22 @@ void Proxy::on_send_failed(SendToken token, SendFailure, Instant now) {
   client->may_be_sent = false;
   core_->on_branch_failed(*client, 503, Failover::send_failed, now);
   core_->update_gauges();
+}
+
+void Proxy::on_placed(SendToken token, ConnectionId connection) {
+  ClientTransaction* const client = core_->transactions.find_client(token);
+  if (client == nullptr || client->connection != 0) return;
+  if (client->state == ClientState::calling || client->state == ClientState::proceeding) {
+    core_->transactions.set_connection(*client, connection);
+  }
+}
+
+uint32_t Proxy::key_of_next_hop(uint32_t next_hop) const {
+  return core_->published->next_hops.key(next_hop);
+}
+
+uint32_t Proxy::find_next_hop(uint32_t key) const {
+  return core_->published->next_hops.find_key(key);
 }
 
 bool Proxy::is_awaited(ConnectionId connection) const {

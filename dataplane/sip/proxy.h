@@ -41,9 +41,10 @@ enum class SendFailure : uint8_t {
 class Proxy {
  public:
   // `secret`: random at the start of the process, the same for all its workers; makes branches
-  // and tags unguessable. The counters' names are registered here.
+  // and tags unguessable. `worker`: which of them, below kMostWorkers; our branches and tokens say
+  // so. The counters' names are registered here.
   Proxy(const Capacity& capacity, TimerWheel& timers, Outbound& outbound, Counters& counters,
-        uint64_t secret);
+        uint64_t secret, uint32_t worker = 0);
   ~Proxy();
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;
@@ -61,6 +62,15 @@ class Proxy {
   void on_connection_closed(ConnectionId connection, Instant now);
   // See Outbound::send_to_next_hop. A token that is no longer known is ignored.
   void on_send_failed(SendToken token, SendFailure why, Instant now);
+
+  // A request that was `queued` without a connection went out on this one (which may be another
+  // worker's). A token that is no longer known is ignored.
+  void on_placed(SendToken token, ConnectionId connection);
+
+  // What names a next hop of the snapshot in use to another worker, whose snapshot may be newer:
+  // see NextHops.
+  uint32_t key_of_next_hop(uint32_t next_hop) const;
+  uint32_t find_next_hop(uint32_t key) const;
 
   // Whether a request sent on this connection still waits for its final response: a retired next
   // hop's connection is closed when this turns false.

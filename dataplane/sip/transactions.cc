@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "dataplane/sip/branch.h"
 #include "dataplane/sip/hash.h"
 
 namespace fedge::sip {
@@ -17,9 +18,11 @@ constexpr uint32_t kAdded = 4096;
 }  // namespace
 
 Transactions::Transactions(uint32_t capacity, uint32_t max_message, TransactionOwner& owner,
-                           uint64_t secret)
+                           uint64_t secret, uint32_t worker)
     : owner_(owner),
       secret_(secret),
+      worker_bits_(worker << kWorkerShift),
+      randomness_(uint64_t{worker} << 48),
       servers_(capacity),
       clients_(capacity),
       buckets_(std::bit_ceil(std::max(capacity, 64u)), kNoIndex),
@@ -116,16 +119,16 @@ ClientTransaction* Transactions::add_client(ServerTransaction& server) {
 }
 
 ClientTransaction* Transactions::find_client(uint32_t index, uint64_t nonce) const {
-  ClientTransaction* const client = clients_.find(index);
+  ClientTransaction* const client = clients_.find(index ^ worker_bits_);
   return client != nullptr && nonce != 0 && client->nonce == nonce ? client : nullptr;
 }
 
 SendToken Transactions::token_of(const ClientTransaction& client) const {
-  return client.nonce << 32 | clients_.index_of(client);
+  return client.nonce << 32 | index_of(client);
 }
 
 ClientTransaction* Transactions::find_client(SendToken token) const {
-  ClientTransaction* const client = clients_.find(static_cast<uint32_t>(token));
+  ClientTransaction* const client = clients_.find(static_cast<uint32_t>(token) ^ worker_bits_);
   if (client == nullptr || client->nonce == 0) return nullptr;
   return token_of(*client) == token ? client : nullptr;
 }

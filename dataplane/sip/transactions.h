@@ -11,7 +11,9 @@ namespace fedge::sip {
 
 class Transactions {
  public:
-  Transactions(uint32_t capacity, uint32_t max_message, TransactionOwner& owner, uint64_t secret);
+  // `worker`: whose they are; part of what names a client transaction outside.
+  Transactions(uint32_t capacity, uint32_t max_message, TransactionOwner& owner, uint64_t secret,
+               uint32_t worker);
 
   // Null when full.
   ServerTransaction* add_server(const TransactionKey& key);
@@ -29,7 +31,9 @@ class Transactions {
   void remove(ClientTransaction& client);
   void accept(ClientTransaction& client);
   SendToken token_of(const ClientTransaction& client) const;
-  uint32_t index_of(const ClientTransaction& client) const { return clients_.index_of(client); }
+  uint32_t index_of(const ClientTransaction& client) const {
+    return worker_bits_ | clients_.index_of(client);
+  }
 
   ServerTransaction* server_of(const ClientTransaction& client) const {
     return client.server == kNoIndex ? nullptr : &servers_[client.server];
@@ -75,7 +79,8 @@ class Transactions {
 
   TransactionOwner& owner_;
   uint64_t secret_;
-  uint64_t randomness_ = 0;
+  uint32_t worker_bits_;
+  uint64_t randomness_;
   Pool<ServerTransaction> servers_;
   Pool<ClientTransaction> clients_;
   Age accepted_servers_;
