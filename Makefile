@@ -12,7 +12,8 @@ SANITIZE ?=
 
 # Folders in the order in which they may include each other (tests/tools/lint has the table).
 LIBRARIES := firmware/base firmware/net firmware/wire/ip firmware/wire/sip \
-  firmware/wire/dns firmware/netlink firmware/resolve firmware/http firmware/snapshot \
+  firmware/wire/dns firmware/wire/stun firmware/wire/turn firmware/wire/ms_turn firmware/wire/rtp \
+  firmware/wire/sdp firmware/netlink firmware/resolve firmware/http firmware/snapshot \
   firmware/link firmware/pki firmware/topology firmware/store board/linux \
   firmware/control firmware/init \
   dataplane/admission dataplane/fastpath dataplane/sip dataplane/signal mgmt/agent

@@ -1,0 +1,56 @@
+#include "firmware/wire/stun/integrity.h"
+
+#include <cstring>
+
+namespace fedge::stun {
+
+namespace {
+
+// ISO 3309, as in Ethernet: reflected, polynomial 0x04c11db7.
+consteval std::array<uint32_t, 256> make_crc_table() {
+  std::array<uint32_t, 256> table{};
+  for (uint32_t i = 0; i < 256; ++i) {
+    uint32_t value = i;
+    for (int bit = 0; bit < 8; ++bit)
+      value = (value & 1) != 0 ? 0xedb88320 ^ value >> 1 : value >> 1;
+    table[i] = value;
+  }
+  return table;
+}
+constexpr std::array<uint32_t, 256> kCrcTable = make_crc_table();
+
+uint32_t crc32(Bytes bytes) {
+  uint32_t crc = ~0u;
+  for (const std::byte b : bytes)
+    crc = kCrcTable[(crc ^ std::to_integer<uint32_t>(b)) & 255] ^ crc >> 8;
+  return ~crc;
+}
+
+}  // namespace
+
+Covered cover(Bytes whole, size_t at, size_t size) {
+  Covered covered;
+  std::memcpy(covered.head.data(), whole.data(), 2);
+  store_be16(&covered.head[2], static_cast<uint16_t>(at + size - kHeaderSize));
+  covered.body = whole.subspan(4, at - kAttributeHeaderSize - 4);
+  covered.code = whole.subspan(at, size);
+  return covered;
+}
+
+std::optional<Covered> covered_by(const Message& message, Type integrity) {
+  const Attribute* a = message.find(integrity);
+  if (a == nullptr) return std::nullopt;
+  return cover(message.whole, a->at, a->size);
+}
+
+uint32_t compute_fingerprint(Bytes before) { return crc32(before) ^ kFingerprintMask; }
+
+Fingerprint check_fingerprint(const Message& message) {
+  const Attribute* a = message.find(Type::fingerprint);
+  if (a == nullptr) return Fingerprint::absent;
+  // It is the last attribute: the length in the header already counts it.
+  const uint32_t expected = compute_fingerprint(message.whole.first(a->at - kAttributeHeaderSize));
+  return load_be32(message.value(*a).data()) == expected ? Fingerprint::right : Fingerprint::wrong;
+}
+
+}  // namespace fedge::stun
