@@ -137,6 +137,16 @@ SendResult FakeOutbound::send_to_next_hop(uint32_t next_hop, std::string_view by
   return {outcome, connection_of(next_hop)};
 }
 
+SendResult FakeAsker::send_probe(uint32_t next_hop, const Branch& branch) {
+  asked.push_back({next_hop, branch});
+  return {outcome, FakeOutbound::connection_of(next_hop)};
+}
+
+void FakeOutbound::on_failover(const FailoverReport& r) {
+  failovers.push_back(
+      {std::string(r.method), std::string(r.rule), std::string(r.call_id), r.from, r.to, r.why});
+}
+
 Taken FakeOutbound::take() {
   if (queue_.empty()) {
     ADD_FAILURE() << "nothing was sent";
