@@ -25,7 +25,7 @@ uint32_t Proxy::Core::pick(const Direction& direction, std::span<const uint32_t>
   const NextHops& hops = published->next_hops;
   if (direction.route != nullptr) {
     const auto targets = published->routing().items(direction.route->targets);
-    return pick_target(targets, hops, excluded, transactions.random());
+    return pick_target(targets, hops, health, excluded, transactions.random());
   }
   const bool is_out = std::ranges::find(excluded, hops.key(direction.next_hop)) != excluded.end();
   return is_out ? kNoNextHop : direction.next_hop;
@@ -41,11 +41,13 @@ uint32_t Proxy::Core::pick(const ServerTransaction& server, const Direction& dir
 
 // True when a branch is on its way. False when no target is left: server.failure says why.
 bool Proxy::Core::send_to_next_target(ServerTransaction& server, const Outgoing& outgoing,
-                                      const Direction& direction, Instant now) {
+                                      const Direction& direction, Instant now,
+                                      FailedTarget failed) {
   while (server.tries < kMostTries) {
     const uint32_t next_hop = pick(server, direction);
     if (next_hop == kNoNextHop) return false;
     server.tried[server.tries++] = published->next_hops.key(next_hop);
+    report_failover(outgoing, direction, failed, next_hop);
     switch (send_branch(server, outgoing, next_hop, now)) {
       case Sent::yes:
         return true;
@@ -54,9 +56,12 @@ bool Proxy::Core::send_to_next_target(ServerTransaction& server, const Outgoing&
         return false;
       case Sent::full:
         if (server.failure == 0) server.failure = 503;
+        failed = {next_hop, HopFailure::congested};
         break;
       case Sent::failed:
         if (server.failure == 0 || server.failure == 503) server.failure = 500;
+        failed = {next_hop, HopFailure::unreachable};
+        health.on_failure(next_hop, failed.why, now, now);
         break;
     }
   }
@@ -96,6 +101,7 @@ Proxy::Core::Sent Proxy::Core::send_branch(ServerTransaction& server, const Outg
   }
   client->block_size = static_cast<uint32_t>(*size);
   client->next_hop = out.next_hop;
+  client->hop = next_hop;
   const auto result =
       outbound.send_to_next_hop(next_hop, {block.data(), *size}, transactions.token_of(*client));
   if (result.outcome == SendOutcome::full || result.outcome == SendOutcome::gone) {
@@ -125,7 +131,8 @@ bool Proxy::Core::try_another(ServerTransaction& server, ClientTransaction& clie
       permit(routing.root(), server.source_kind, direction.route->kind) != Rule::route) {
     return false;
   }
-  if (!send_to_next_target(server, {sent, nullptr, nullptr}, direction, now)) return false;
+  const FailedTarget failed{health.find(client.next_hop, client.hop), client.failure};
+  if (!send_to_next_target(server, {sent, nullptr, nullptr}, direction, now, failed)) return false;
   if (client.may_be_sent) statistics.count_possible_duplicate();
   return true;
 }
@@ -172,6 +179,8 @@ void Proxy::Core::answer_failure(ServerTransaction& server, const Outgoing& outg
       statistics.count(Dropped::late_timeout);
       return transactions.remove(server);
     }
+  } else if (server.failure == 502) {
+    answer.reason = "Response of the next hop is larger than the limit";
   } else if (server.failure == 503) {
     answer.reason = "Busy, try again later";
     answer.headers = retry;

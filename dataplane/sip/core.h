@@ -1,5 +1,5 @@
-// The inside of Proxy, split over requests.cc, branches.cc, responses.cc and waits.cc. Not for
-// use outside this folder.
+// The inside of Proxy, split over requests.cc, branches.cc, responses.cc, waits.cc and evidence.cc.
+// Not for use outside this folder.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include "dataplane/sip/answers.h"
 #include "dataplane/sip/decision.h"
 #include "dataplane/sip/forwarding.h"
+#include "dataplane/sip/health.h"
 #include "dataplane/sip/identity.h"
 #include "dataplane/sip/next_hops.h"
 #include "dataplane/sip/proxy.h"
@@ -42,7 +43,13 @@ struct Outgoing {
   const Arrival* arrival = nullptr;
 };
 
-struct Proxy::Core final : TransactionOwner {
+// A target that came to nothing, before the next one is tried.
+struct FailedTarget {
+  uint32_t next_hop = kNoNextHop;
+  HopFailure why = HopFailure::none;
+};
+
+struct Proxy::Core final : TransactionOwner, HealthEvents {
   Core(const Capacity& capacity, TimerWheel& wheel, Outbound& outbound, Counters& counters,
        uint64_t secret, uint32_t worker);
 
@@ -68,7 +75,7 @@ struct Proxy::Core final : TransactionOwner {
   // branches.cc: what is sent (16.6, 16.9), and to whom next (R3).
   enum class Sent : uint8_t { yes, failed, full, no_room };
   bool send_to_next_target(ServerTransaction& server, const Outgoing& outgoing,
-                           const Direction& direction, Instant now);
+                           const Direction& direction, Instant now, FailedTarget failed = {});
   Sent send_branch(ServerTransaction& server, const Outgoing& outgoing, uint32_t next_hop,
                    Instant now);
   Branch branch_of(const ClientTransaction& client, const Outgoing& outgoing) const;
@@ -86,6 +93,7 @@ struct Proxy::Core final : TransactionOwner {
 
   // responses.cc: what comes back (16.7).
   void on_response(const Message& response, Instant now);
+  void on_oversized_response(const Message& response, Instant now);
   void on_provisional(ClientTransaction& client, const Message& response, Instant now);
   void on_final(ClientTransaction& client, const Message& response, Instant now);
   void on_final_for(ServerTransaction& server, ClientTransaction& client, const Message& response,
@@ -104,12 +112,23 @@ struct Proxy::Core final : TransactionOwner {
   void wait_for(ClientTransaction& client, Wait wait, Instant now);
   void on_connection_closed(ConnectionId connection, Instant now);
 
+  // evidence.cc: what all this says about the next hops (R3).
+  void note_response(ClientTransaction& client, const Message& response, Instant now);
+  void note_failure(ClientTransaction& client, HopFailure why, Instant now);
+  bool on_probe_response(const Branch& branch, const Message& response, Instant now);
+  void report_failover(const Outgoing& outgoing, const Direction& direction,
+                       const FailedTarget& failed, uint32_t next_hop);
+  SendResult send_probe(uint32_t next_hop, const Branch& branch) override;
+  bool asks(uint32_t key) const override { return outbound.asks_next_hop(key); }
+  void on_hop_report(const HopReport& report) override { outbound.on_hop_report(report); }
+
   TimerWheel& wheel;
   Outbound& outbound;
   Statistics statistics;
   uint64_t secret;
   Transactions transactions;
   std::unique_ptr<Published> published;
+  Health health;
   size_t room_size;
   std::unique_ptr<char[]> room_memory;  // a message being written
   ForwardRoom forward_room;

@@ -1,10 +1,11 @@
-// What the proxy asks of the process around it: to send. dataplane/signal implements it with
-// connections, tests with a list.
+// What the proxy asks of the process around it: to send; and what it tells it. dataplane/signal
+// implements it with connections, tests with a list.
 #pragma once
 
 #include <string_view>
 
 #include "dataplane/sip/arrival.h"
+#include "dataplane/sip/reports.h"
 
 namespace fedge::sip {
 
@@ -36,6 +37,12 @@ class Outbound {
   // the message was written is told by Proxy::on_connection_closed only.
   virtual SendResult send_to_next_hop(uint32_t next_hop, std::string_view bytes,
                                       SendToken token) = 0;
+
+  // Whether this worker asks the next hop of that key (NextHops::key) by OPTIONS: one of them does.
+  virtual bool asks_next_hop(uint32_t) const { return true; }
+  // When `changed`, the other workers are to hear it: Proxy::note_health.
+  virtual void on_hop_report(const HopReport&) {}
+  virtual void on_failover(const FailoverReport&) {}
 };
 
 }  // namespace fedge::sip

@@ -6,7 +6,21 @@ namespace fedge::sip {
 
 namespace {
 constexpr size_t kAdded = 4096;  // what forwarding adds to a message at most
+
+HopFailure failure_of(SendFailure why) {
+  switch (why) {
+    case SendFailure::connect_refused:
+      return HopFailure::refused;
+    case SendFailure::connect_timed_out:
+      return HopFailure::connect_timed_out;
+    case SendFailure::handshake_failed:
+      return HopFailure::handshake_failed;
+    case SendFailure::closed:
+      return HopFailure::not_sent;
+  }
+  return HopFailure::unreachable;
 }
+}  // namespace
 
 Published::Published(const SnapshotView& snapshot)
     : view(snapshot),
@@ -21,6 +35,7 @@ Proxy::Core::Core(const Capacity& capacity, TimerWheel& timer_wheel, Outbound& o
       statistics(counters),
       secret(key),
       transactions(capacity.transactions, capacity.max_message, *this, key, worker),
+      health(timer_wheel, *this, key, worker),
       room_size(capacity.max_message + kAdded),
       room_memory(new char[room_size]) {}
 
@@ -31,8 +46,12 @@ Proxy::Proxy(const Capacity& capacity, TimerWheel& timers, Outbound& outbound, C
 Proxy::~Proxy() = default;
 
 // Running transactions hold keys, tokens and connections, never a place in the old snapshot.
-void Proxy::use(const SnapshotView& snapshot, Instant) {
-  core_->published = std::make_unique<Published>(snapshot);
+void Proxy::use(const SnapshotView& snapshot, Instant now) {
+  auto next = std::make_unique<Published>(snapshot);
+  const auto interval = std::chrono::milliseconds(snapshot.signalling->root().health_interval_ms);
+  core_->health.use(*snapshot.routing, next->next_hops, {interval, next->timers.first_response},
+                    now);
+  core_->published = std::move(next);
 }
 
 void Proxy::on_message(const Arrival& arrival, const Message& message, Instant now) {
@@ -44,7 +63,11 @@ void Proxy::on_message(const Arrival& arrival, const Message& message, Instant n
   core_->update_gauges();
 }
 
-void Proxy::on_malformed(const Arrival& arrival, const Message& message, Defect defect, Instant) {
+void Proxy::on_malformed(const Arrival& arrival, const Message& message, Defect defect,
+                         Instant now) {
+  if (!message.is_request && defect == Defect::too_large) {
+    return core_->on_oversized_response(message, now);
+  }
   if (!message.is_request || message.method == Method::ack) {
     core_->statistics.count(message.is_request ? Dropped::ack : Dropped::malformed_response);
     return;
@@ -58,15 +81,18 @@ void Proxy::on_connection_closed(ConnectionId connection, Instant now) {
   core_->update_gauges();
 }
 
-void Proxy::on_send_failed(SendToken token, SendFailure, Instant now) {
+void Proxy::on_send_failed(SendToken token, SendFailure why, Instant now) {
+  if (core_->health.on_probe_failed(token, failure_of(why), now)) return;
   ClientTransaction* const client = core_->transactions.find_client(token);
   if (client == nullptr) return;
+  core_->note_failure(*client, failure_of(why), now);
   client->may_be_sent = false;
   core_->on_branch_failed(*client, 503, Failover::send_failed, now);
   core_->update_gauges();
 }
 
 void Proxy::on_placed(SendToken token, ConnectionId connection) {
+  if (core_->health.on_probe_placed(token, connection)) return;
   ClientTransaction* const client = core_->transactions.find_client(token);
   if (client == nullptr || client->connection != 0) return;
   if (client->state == ClientState::calling || client->state == ClientState::proceeding) {
@@ -81,6 +107,13 @@ uint32_t Proxy::key_of_next_hop(uint32_t next_hop) const {
 uint32_t Proxy::find_next_hop(uint32_t key) const {
   return core_->published->next_hops.find_key(key);
 }
+
+void Proxy::note_health(uint32_t key, const HopReport& report, Instant now) {
+  core_->health.note(report, key, now);
+}
+
+uint32_t Proxy::next_hops() const { return core_->health.size(); }
+HopReport Proxy::health_of(uint32_t next_hop) const { return core_->health.report(next_hop); }
 
 bool Proxy::is_awaited(ConnectionId connection) const {
   return core_->transactions.find_on(connection) != nullptr;

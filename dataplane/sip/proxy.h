@@ -56,7 +56,8 @@ class Proxy {
   // One whole message that sip::parse() took without a defect.
   void on_message(const Arrival& arrival, const Message& message, Instant now);
   // One that it did not take: a request is answered as far as it could be read, a response is
-  // dropped. Whether the stream can go on is the caller's to know.
+  // dropped; one that is too large ends its transaction with 502. Whether the stream can go on is
+  // the caller's to know.
   void on_malformed(const Arrival& arrival, const Message& message, Defect defect, Instant now);
   // Any connection, dialled or accepted, is no more.
   void on_connection_closed(ConnectionId connection, Instant now);
@@ -71,6 +72,12 @@ class Proxy {
   // see NextHops.
   uint32_t key_of_next_hop(uint32_t next_hop) const;
   uint32_t find_next_hop(uint32_t key) const;
+
+  // What another worker has found out about the next hop of that key (Outbound::on_hop_report).
+  void note_health(uint32_t key, const HopReport& report, Instant now);
+  // What is known of each next hop of the snapshot in use, from 0 to next_hops().
+  uint32_t next_hops() const;
+  HopReport health_of(uint32_t next_hop) const;
 
   // Whether a request sent on this connection still waits for its final response: a retired next
   // hop's connection is closed when this turns false.

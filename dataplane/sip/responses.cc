@@ -29,13 +29,30 @@ void Proxy::Core::on_response(const Message& response, Instant now) {
   // RFC 6026 section 7.2 and 8.9: what belongs to no transaction is not forwarded. The answer to
   // our own CANCEL carries the INVITE's branch and ends here.
   if (client == nullptr || response.method != client->method) {
+    if (branch && on_probe_response(*branch, response, now)) return;
     if (client == nullptr) statistics.count(Dropped::stray_response);
     return;
   }
   if (!names_a_sender(response)) return statistics.count(Dropped::malformed_response);
+  note_response(*client, response, now);
   if (client->state == ClientState::accepted) return on_success_again(*client, response);
   if (response.status < 200) return on_provisional(*client, response, now);
   on_final(*client, response, now);
+}
+
+// One above limits.message_bytes: what it says is lost, and with it the transaction, but not the
+// connection. The target has had the request, so no other one gets it. A 2xx to INVITE is not
+// acknowledged, so that the callee gives the call up.
+void Proxy::Core::on_oversized_response(const Message& response, Instant now) {
+  statistics.count(Dropped::oversized_response);
+  const auto branch = parse_branch(response.via.branch);
+  ClientTransaction* const client =
+      branch ? transactions.find_client(branch->index, branch->nonce) : nullptr;
+  if (client == nullptr || response.method != client->method || response.status < 200) return;
+  if (client->state != ClientState::calling && client->state != ClientState::proceeding) return;
+  if (client->method == Method::invite && response.status >= 300) acknowledge(*client, response);
+  client->passed_over = true;
+  on_branch_failed(*client, 502, Failover::refused, now);
 }
 
 void Proxy::Core::on_provisional(ClientTransaction& client, const Message& response, Instant now) {

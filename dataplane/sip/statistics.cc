@@ -26,7 +26,8 @@ constexpr std::array<std::string_view, kRefusals> kRefusalNames = {
 constexpr std::array<std::string_view, kFailovers> kFailoverNames = {
     "send_failed", "connection_lost", "no_response", "refused"};
 constexpr std::array<std::string_view, kDropped> kDroppedNames = {
-    "stray_response", "malformed_response", "ack", "response", "late_timeout"};
+    "stray_response", "malformed_response", "ack",
+    "response",       "late_timeout",       "oversized_response"};
 
 }  // namespace
 
@@ -61,6 +62,7 @@ Statistics::Statistics(Counters& counters) : counters_(counters) {
   duplicates_ = counters.series("fedge_signal_possible_duplicates_total");
   repetitions_ = counters.series("fedge_signal_repeated_requests_total");
   timeouts_ = counters.series("fedge_signal_timeouts_total");
+  probes_ = counters.series("fedge_signal_probes_total");
   server_transactions_ = counters.series(label("transactions", "side", "server"));
   client_transactions_ = counters.series(label("transactions", "side", "client"));
 }

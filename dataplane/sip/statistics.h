@@ -33,8 +33,9 @@ enum class Dropped : uint8_t {
   ack,           // that could not be forwarded
   response,      // the one who asked cannot be reached
   late_timeout,  // 408, which nobody wants to hear of other requests than INVITE (RFC 4320)
+  oversized_response,
 };
-inline constexpr size_t kDropped = 5;
+inline constexpr size_t kDropped = 6;
 
 class Statistics {
  public:
@@ -51,6 +52,8 @@ class Statistics {
   void count_possible_duplicate() { add(duplicates_); }
   void count_repetition() { add(repetitions_); }
   void count_timeout() { add(timeouts_); }
+  // OPTIONS of ours to a next hop.
+  void count_probe() { add(probes_); }
   void set_transactions(uint32_t server, uint32_t client) {
     counters_.set(server_transactions_, server);
     counters_.set(client_transactions_, client);
@@ -69,6 +72,7 @@ class Statistics {
   uint32_t duplicates_;
   uint32_t repetitions_;
   uint32_t timeouts_;
+  uint32_t probes_;
   uint32_t server_transactions_;
   uint32_t client_transactions_;
 };

@@ -5,9 +5,17 @@
 namespace fedge::sip {
 
 uint32_t pick_target(std::span<const snapshot::Target> targets, const NextHops& next_hops,
-                     std::span<const uint32_t> excluded, uint64_t random) {
-  const auto eligible = [&](const snapshot::Target& target) {
+                     const Health& health, std::span<const uint32_t> excluded, uint64_t random) {
+  const auto is_left = [&](const snapshot::Target& target) {
     return std::ranges::find(excluded, next_hops.key(target.next_hop)) == excluded.end();
+  };
+  const auto is_up = [&](const snapshot::Target& target) {
+    return health.is_up(target.next_hop) && is_left(target);
+  };
+  // Nobody is refused without a try: what is down may be up again.
+  const bool any_up = std::ranges::any_of(targets, is_up);
+  const auto eligible = [&](const snapshot::Target& target) {
+    return any_up ? is_up(target) : is_left(target);
   };
   // A weight of 0 counts as 1: the target is rarely picked beside others, not never.
   const auto weight = [](const snapshot::Target& target) {

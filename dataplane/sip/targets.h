@@ -5,13 +5,14 @@
 #include <cstdint>
 #include <span>
 
+#include "dataplane/sip/health.h"
 #include "dataplane/sip/next_hops.h"
 
 namespace fedge::sip {
 
 // `excluded` are keys of next hops already tried, or not to be tried. kNoNextHop when none is
-// left.
+// left. One that is down is picked only when all that are left are down.
 uint32_t pick_target(std::span<const snapshot::Target> targets, const NextHops& next_hops,
-                     std::span<const uint32_t> excluded, uint64_t random);
+                     const Health& health, std::span<const uint32_t> excluded, uint64_t random);
 
 }  // namespace fedge::sip

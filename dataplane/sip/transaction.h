@@ -8,6 +8,7 @@
 
 #include "dataplane/sip/arrival.h"
 #include "dataplane/sip/memory.h"
+#include "dataplane/sip/reports.h"
 #include "firmware/base/timers.h"
 #include "firmware/wire/sip/message.h"
 
@@ -95,13 +96,15 @@ struct ClientTransaction final : Timer {
   uint32_t older = kNoIndex;    // in the list of Accepted ones
   uint32_t newer = kNoIndex;
   uint32_t next_hop = 0;  // key
+  uint32_t hop = 0;       // its index in the snapshot it was sent by: a hint for Health::find
   Instant started{};
   Method method = Method::other;
   ClientState state = ClientState::free;
   Wait wait = Wait::timer_b;
-  bool passed_over = false;    // another target is being tried instead
-  bool cancel_wanted = false;  // CANCEL goes out with the first provisional response
-  bool may_be_sent = false;    // the next hop may have seen it: trying another may duplicate
+  HopFailure failure = HopFailure::none;  // what came of it, when that was nothing
+  bool passed_over = false;               // another target is being tried instead
+  bool cancel_wanted = false;             // CANCEL goes out with the first provisional response
+  bool may_be_sent = false;  // the next hop may have seen it: trying another may duplicate
 
  private:
   void on_timer(Instant now) override { owner->on_client_timer(*this, now); }

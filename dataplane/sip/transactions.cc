@@ -113,6 +113,7 @@ ClientTransaction* Transactions::add_client(ServerTransaction& server) {
   client->sibling = server.branches;
   client->method = server.method;
   client->state = ClientState::calling;
+  client->failure = HopFailure::none;
   client->passed_over = client->cancel_wanted = client->may_be_sent = false;
   server.branches = clients_.index_of(*client);
   return client;

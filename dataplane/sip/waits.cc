@@ -34,6 +34,7 @@ void Proxy::Core::on_client_timer(ClientTransaction& client, Instant now) {
   ServerTransaction* const server = transactions.server_of(client);
   switch (client.wait) {
     case Wait::first_response:
+      note_failure(client, HopFailure::no_response, now);
       // The silent target keeps its transaction: it may still answer.
       if (server != nullptr && server->state == ServerState::proceeding &&
           try_another(*server, client, now)) {
@@ -48,6 +49,7 @@ void Proxy::Core::on_client_timer(ClientTransaction& client, Instant now) {
     case Wait::cancelled:
       // The caller's own timer ends with ours: too late for another target.
       statistics.count_timeout();
+      if (client.state == ClientState::calling) note_failure(client, HopFailure::no_response, now);
       client.passed_over = true;
       on_branch_failed(client, 408, Failover::no_response, now);
       return update_gauges();
@@ -60,9 +62,11 @@ void Proxy::Core::on_client_timer(ClientTransaction& client, Instant now) {
 // A request without any response is lost with its connection. An INVITE that has had one is not:
 // the next hop answers it over a connection of its own (RFC 3261 18.2.2), or timer C ends it.
 void Proxy::Core::on_connection_closed(ConnectionId connection, Instant now) {
+  health.on_connection_closed(connection, now);
   while (ClientTransaction* const client = transactions.find_on(connection)) {
     transactions.set_connection(*client, 0);
     if (client->state == ClientState::calling) {
+      note_failure(*client, HopFailure::connection_lost, now);
       on_branch_failed(*client, 503, Failover::connection_lost, now);
     }
   }

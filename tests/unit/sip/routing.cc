@@ -65,15 +65,44 @@ TEST(Targets, R2_LowestPriorityThenWeight) {
   const Sections s;
   const NextHops hops(s.routing(), *s.view().realms);
   const std::vector<snapshot::Target> targets = {{fe1, 1, 3}, {fe2, 1, 1}, {imp, 2, 1}};
+  TimerWheel wheel{Instant{}};
+  FakeAsker asker;
+  Health health(wheel, asker, 1, 0);
+  health.use(s.routing(), hops, {}, Instant{});
   std::map<uint32_t, int> picks;
-  for (uint64_t i = 0; i < 4000; ++i) ++picks[pick_target(targets, hops, {}, i * 2654435761u)];
+  for (uint64_t i = 0; i < 4000; ++i) {
+    ++picks[pick_target(targets, hops, health, {}, i * 2654435761u)];
+  }
   EXPECT_NEAR(picks[fe1], 3000, 200);
   EXPECT_NEAR(picks[fe2], 1000, 200);
   EXPECT_EQ(picks.count(imp), 0u);
   std::vector<uint32_t> excluded = {hops.key(fe1), hops.key(fe2)};
-  EXPECT_EQ(pick_target(targets, hops, excluded, 7), imp);
+  EXPECT_EQ(pick_target(targets, hops, health, excluded, 7), imp);
   excluded.push_back(hops.key(imp));
-  EXPECT_EQ(pick_target(targets, hops, excluded, 7), kNoNextHop);
+  EXPECT_EQ(pick_target(targets, hops, health, excluded, 7), kNoNextHop);
+}
+
+TEST(Targets, R3_WhatIsDownIsPickedOnlyWhenNothingElseIsLeft) {
+  const Sections s;
+  const NextHops hops(s.routing(), *s.view().realms);
+  const std::vector<snapshot::Target> targets = {{fe1, 1, 3}, {fe2, 1, 1}, {imp, 2, 1}};
+  TimerWheel wheel{Instant{}};
+  FakeAsker asker;
+  Health health(wheel, asker, 1, 0);
+  health.use(s.routing(), hops, {}, Instant{});
+  const Instant now = Instant{} + 1h;
+  const auto pick = [&](const std::vector<uint32_t>& excluded = {}) {
+    return pick_target(targets, hops, health, excluded, 1);
+  };
+  EXPECT_EQ(pick(), fe1);
+  health.on_failure(fe1, HopFailure::refused, now, now);
+  EXPECT_EQ(pick(), fe2);  // of the same priority
+  health.on_failure(fe2, HopFailure::refused, now, now);
+  EXPECT_EQ(pick(), imp);  // of a later one
+  EXPECT_EQ(pick({hops.key(imp)}), fe1);
+  health.on_failure(imp, HopFailure::refused, now, now);
+  EXPECT_EQ(pick(), fe1);  // all down: in order, as if up
+  EXPECT_EQ(pick({hops.key(fe1)}), fe2);
 }
 
 TEST(NextHopIndex, R10_FindsByNameAddressAndKey) {

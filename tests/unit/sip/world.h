@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dataplane/sip/health.h"
 #include "dataplane/sip/proxy.h"
 #include "firmware/snapshot/routes.h"
 #include "firmware/snapshot/writer.h"
@@ -67,12 +68,42 @@ class FakeOutbound : public Outbound {
   Taken take();
   bool empty() const { return queue_.empty(); }
 
+  // Health: the tests of other things are not asked with OPTIONS.
+  bool asks_next_hop(uint32_t) const override { return asks; }
+  void on_hop_report(const HopReport& report) override { reports.push_back(report); }
+  void on_failover(const FailoverReport& report) override;
+
+  struct Failed {
+    std::string method, rule, call_id;
+    uint32_t from, to;
+    HopFailure why;
+  };
+  bool asks = false;
+  std::vector<HopReport> reports;
+  std::vector<Failed> failovers;
   std::map<uint32_t, SendOutcome> outcomes;           // of next hops; sent when absent
   std::map<ConnectionId, SendOutcome> send_outcomes;  // of connections; sent when absent
   static ConnectionId connection_of(uint32_t next_hop) { return 1000 + next_hop; }
 
  private:
   std::vector<Taken> queue_;
+};
+
+// The proxy's side of Health, for tests of it alone.
+class FakeAsker : public HealthEvents {
+ public:
+  SendResult send_probe(uint32_t next_hop, const Branch& branch) override;
+  bool asks(uint32_t) const override { return is_asking; }
+  void on_hop_report(const HopReport& report) override { reports.push_back(report); }
+
+  struct Asked {
+    uint32_t next_hop;
+    Branch branch;
+  };
+  bool is_asking = true;
+  SendOutcome outcome = SendOutcome::sent;
+  std::vector<Asked> asked;
+  std::vector<HopReport> reports;
 };
 
 inline constexpr ConnectionId kFromPartner = 1;
