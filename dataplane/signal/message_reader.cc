@@ -80,6 +80,10 @@ MessageReader::Verdict MessageReader::frame(Connection& connection, std::string_
           events.on_malformed(connection, message_, frame.defect);
         }
         return Verdict::broken;
+      case sip::Frame::Kind::oversized:
+        sip::parse(cut, message_);
+        events.on_malformed(connection, message_, frame.defect);
+        break;
       case sip::Frame::Kind::pong:
       case sip::Frame::Kind::skip:
         break;

@@ -66,7 +66,8 @@ void Proxy::on_message(const Arrival& arrival, const Message& message, Instant n
 void Proxy::on_malformed(const Arrival& arrival, const Message& message, Defect defect,
                          Instant now) {
   if (!message.is_request && defect == Defect::too_large) {
-    return core_->on_oversized_response(message, now);
+    core_->on_oversized_response(message, now);
+    return core_->update_gauges();
   }
   if (!message.is_request || message.method == Method::ack) {
     core_->statistics.count(message.is_request ? Dropped::ack : Dropped::malformed_response);

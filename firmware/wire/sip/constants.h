@@ -26,6 +26,7 @@ inline constexpr uint32_t kMostCseq = 0x7fffffff;
 // its limit is answered with 513.
 inline constexpr size_t kMostHead = 16 * 1024;
 inline constexpr size_t kMostMessage = 128 * 1024;
+inline constexpr size_t kMostSkipped = 16 * 1024 * 1024;
 
 // The name as we write it; empty for HeaderId::other.
 std::string_view name_of(HeaderId id);

@@ -8,6 +8,12 @@
 namespace fedge::sip {
 
 Frame StreamFramer::next(std::string_view buffered) {
+  if (skipping_ > 0) {
+    if (buffered.empty()) return {Frame::Kind::need_more, 0, 1, Defect::none};
+    const size_t size = std::min(skipping_, buffered.size());
+    skipping_ -= size;
+    return {Frame::Kind::skip, size, 0, Defect::none};
+  }
   if (!inside_message()) {
     if (buffered.empty()) return {Frame::Kind::need_more, 0, 1, Defect::none};
     if (buffered.front() == '\r') return frame_empty_lines(buffered);
@@ -63,8 +69,11 @@ Frame StreamFramer::frame_head(std::string_view buffered) {
 
 Frame StreamFramer::frame_body(size_t buffered) {
   body_known_ = true;
-  if (length_ > limits_.message || head_ + length_ > limits_.message)
-    return finish({Frame::Kind::bad, head_, 0, Defect::too_large});
+  if (length_ > limits_.message || head_ + length_ > limits_.message) {
+    if (length_ > limits_.skipped) return finish({Frame::Kind::bad, head_, 0, Defect::too_large});
+    skipping_ = length_;
+    return finish({Frame::Kind::oversized, head_, 0, Defect::too_large});
+  }
   const size_t size = head_ + length_;
   if (buffered < size) return {Frame::Kind::need_more, 0, size - buffered, Defect::none};
   return finish({Frame::Kind::message, size, 0, Defect::none});

@@ -17,12 +17,13 @@ struct Frame {
     message,    // `size` octets are one message: hand them to parse()
     ping,       // a keep-alive of `size` octets: answer kPong
     pong,       // the awaited answer to our own ping
-    skip,       // empty lines in front of a message
+    skip,       // empty lines in front of a message, or the body of an oversized one
+    oversized,  // `size` octets are the head of a message above the limit; its body is skipped
     bad,        // no message can be cut out: answer if `size` is not 0, then close
   };
   Kind kind = Kind::need_more;
-  // What the caller consumes. Of `bad`: the whole head when there is one; parse() fills a Message
-  // from it that a refusal can be made from.
+  // What the caller consumes. Of `oversized` and `bad`: the whole head when there is one; parse()
+  // fills a Message from it that a refusal can be made from.
   size_t size = 0;
   size_t wanted = 0;
   Defect defect = Defect::none;
@@ -31,6 +32,7 @@ struct Frame {
 struct StreamLimits {
   size_t head = kMostHead;
   size_t message = kMostMessage;  // head and body
+  size_t skipped = kMostSkipped;  // a body that is read and thrown away, so that the stream lives
 };
 
 // A message that parse() refuses leaves the stream in order: it was framed by its own
@@ -49,7 +51,7 @@ class StreamFramer {
   void expect_pong() { pong_expected_ = true; }
   bool pong_expected() const { return pong_expected_; }
   // True in the middle of a message: the time allowed for it is running.
-  bool inside_message() const { return scanned_ > 0; }
+  bool inside_message() const { return scanned_ > 0 || skipping_ > 0; }
 
  private:
   Frame frame_empty_lines(std::string_view buffered);
@@ -60,10 +62,11 @@ class StreamFramer {
   Frame finish(Frame frame);
 
   StreamLimits limits_;
-  size_t scanned_ = 0;  // octets of the head looked at
-  size_t line_ = 0;     // where the line being looked at starts
-  size_t head_ = 0;     // size of the head once known
-  size_t length_ = 0;   // Content-Length
+  size_t scanned_ = 0;   // octets of the head looked at
+  size_t line_ = 0;      // where the line being looked at starts
+  size_t head_ = 0;      // size of the head once known
+  size_t length_ = 0;    // Content-Length
+  size_t skipping_ = 0;  // octets of an oversized body still to come
   bool length_seen_ = false;
   bool in_length_ = false;  // the last line was Content-Length or a fold of it
   Defect length_defect_ = Defect::none;

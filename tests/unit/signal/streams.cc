@@ -77,6 +77,46 @@ TEST_F(Streams, R10_AnswersTheKeepAlive) {
   EXPECT_EQ(site.expect(partner, "\r\n"), "\r\n");
 }
 
+TEST_F(Streams, R10_AnOversizedResponseCostsItsTransactionOnly) {
+  partner.send(message(1) + message(2));
+  Peer fe = site.expect_connection(front_end);
+  std::string requests;
+  site.until(
+      [&] {
+        fe.receive(requests);
+        return requests.find("Call-ID: call2\r\n") != std::string::npos &&
+               requests.ends_with("hello");
+      },
+      "both requests");
+  const size_t second = requests.find("MESSAGE ", 1);
+  std::string large = answer(requests.substr(0, second));
+  const std::string_view none = "Content-Length: 0";
+  large.replace(large.find(none), none.size(), "Content-Length: 300000");
+  large += std::string(300000, 'x') + answer(requests.substr(second));
+  size_t sent = 0;
+  std::string responses;
+  site.until(
+      [&] {
+        sent += fe.send_some(std::string_view(large).substr(sent));
+        partner.receive(responses);
+        return responses.find("Call-ID: call2\r\n") != std::string::npos;
+      },
+      "the answer behind the large one");
+  EXPECT_TRUE(responses.starts_with("SIP/2.0 502 ")) << responses;
+  EXPECT_NE(responses.find("SIP/2.0 200 OK"), std::string::npos);
+  EXPECT_EQ(site.counter("dropped_total{what=\"oversized_response\"}"), 1u);
+  partner.send(message(3));
+  EXPECT_NE(site.expect(fe, "hello").find("Call-ID: call3\r\n"), std::string::npos)
+      << "the same connection";
+}
+
+TEST_F(Streams, R10_AnOversizedRequestIsAnsweredAndTheNextOneTaken) {
+  partner.send(message(1, std::string(70000, 'x')) + message(2));
+  EXPECT_TRUE(site.expect(partner, "\r\n\r\n").starts_with("SIP/2.0 513 "));
+  Peer fe = site.expect_connection(front_end);
+  EXPECT_NE(site.expect(fe, "hello").find("Call-ID: call2\r\n"), std::string::npos);
+}
+
 TEST_F(Streams, R10_ClosesOnGarbage) {
   std::string garbage(100000, 'G');
   partner.send_some(garbage);

@@ -15,7 +15,7 @@ TEST_F(Messages, R10_16_6_ForwardsAMessageAndItsAnswer) {
   EXPECT_EQ(m.request_uri, "sip:bob@example.com");
   EXPECT_EQ(m.max_forwards, 69);
   EXPECT_EQ(count_of(m, HeaderId::via), 3u);
-  EXPECT_TRUE(value_of(m, HeaderId::via).starts_with("SIP/2.0/TLS 10.2.0.1:5061;branch=z9hG4bK"));
+  EXPECT_TRUE(value_of(m, HeaderId::via).starts_with("SIP/2.0/TLS 10.2.0.1:5061;alias;branch=z9hG4bK"));
   EXPECT_EQ(value_of(m, HeaderId::via, 1),
             "SIP/2.0/TLS a.partner.example:5061;branch=z9hG4bK-a;received=203.0.113.5");
   EXPECT_EQ(count_of(m, HeaderId::record_route), 0u);
@@ -45,6 +45,33 @@ TEST_F(Messages, R10_16_7_3_AResponseWithoutItsSendersViaGoesNowhere) {
   EXPECT_EQ(counter("fedge_signal_dropped_total{what=\"malformed_response\"}"), 1u);
   respond(sent, 200);
   take_response(kFromPartner, 200);
+}
+
+// A refusal is acknowledged; a 2xx is not, so that the callee gives the call up. No other target
+// gets a request that this one has served.
+TEST_F(Messages, R10_AnOversizedResponseEndsItsTransaction) {
+  for (const uint16_t status : {200, 486}) {
+    RequestText invite;
+    invite.method = "INVITE";
+    invite.branch += std::to_string(status);
+    receive(from_partner(), invite);
+    take_response(kFromPartner, 100);
+    Taken sent = take();
+    std::string text = "SIP/2.0 " + std::to_string(status) + " Large\r\n";
+    for (const Header& h : sent.message().headers()) {
+      if (h.id != HeaderId::max_forwards) text += h.line;
+    }
+    Message response;
+    ASSERT_EQ(parse(text + "\r\n", response), Defect::none);
+    proxy.on_malformed(from_fe1(), response, Defect::too_large, now);
+    if (status >= 300) {
+      EXPECT_EQ(take().message().method, Method::ack);
+    }
+    take_response(kFromPartner, 502);
+    EXPECT_TRUE(outbound.empty());
+  }
+  EXPECT_EQ(counter("fedge_signal_dropped_total{what=\"oversized_response\"}"), 2u);
+  EXPECT_EQ(counter("fedge_signal_transactions{side=\"client\"}"), 0u);
 }
 
 TEST_F(Messages, R10_UnknownMethodsAreForwarded) {
@@ -98,7 +125,7 @@ TEST_F(Messages, R11_MixesFamilies) {
   receive(from_partner(), request);
   Taken sent = take_request(fe6, Method::subscribe);
   EXPECT_TRUE(value_of(sent.message(), HeaderId::via)
-                  .starts_with("SIP/2.0/TLS [2001:db8:2::1]:5061;branch="));
+                  .starts_with("SIP/2.0/TLS [2001:db8:2::1]:5061;alias;branch="));
   EXPECT_TRUE(value_of(sent.message(), HeaderId::record_route)
                   .starts_with("<sip:[2001:db8:2::1]:5061;transport=tls;lr;nh="));
   EXPECT_TRUE(value_of(sent.message(), HeaderId::record_route, 1)

@@ -23,6 +23,7 @@ std::string run_in_steps(const std::string& stream, size_t step, StreamFramer fr
       if (frame.kind == Kind::message) words += "message" + std::to_string(frame.size) + " ";
       if (frame.kind == Kind::ping) words += "ping ";
       if (frame.kind == Kind::pong) words += "pong ";
+      if (frame.kind == Kind::oversized) words += "oversized ";
       if (frame.kind == Kind::bad) return words + "bad";
       buffer.erase(0, frame.size);
     }
@@ -133,9 +134,23 @@ TEST(R11, HoldsTheLimits) {
   EXPECT_EQ(big_head.defect, Defect::too_large);
   EXPECT_EQ(big_head.size, 0u);
   const Frame big_body = StreamFramer({head, kMessage.size() - 1}).next(kMessage);
+  EXPECT_EQ(big_body.kind, Kind::oversized);
   EXPECT_EQ(big_body.defect, Defect::too_large);
   EXPECT_EQ(big_body.size, head);
   EXPECT_EQ(status_for(big_body.defect), 513);
+  const Frame endless = StreamFramer({head, kMessage.size() - 1, 4}).next(kMessage);
+  EXPECT_EQ(endless.kind, Kind::bad) << "longer than is worth reading to its end";
+  EXPECT_EQ(endless.size, head);
+}
+
+TEST(R10, AStreamGoesOnBehindAnOversizedMessage) {
+  std::string large = with("Content-Length: 5", "Content-Length: 500");
+  large += std::string(495, 'x');
+  const std::string one = "message" + std::to_string(kMessage.size()) + " ";
+  const std::string stream = kMessage + large + kMessage + "\r\n\r\n";
+  const StreamFramer framer({kMessage.size(), kMessage.size() + 100});
+  for (size_t step = 1; step <= stream.size(); ++step)
+    EXPECT_EQ(run_in_steps(stream, step, framer), one + "oversized " + one + "ping ") << step;
 }
 
 TEST(R11, ASlowSenderCostsNoQuadraticTime) {
