@@ -128,6 +128,7 @@ bool Worker::may_log(Instant now) {
 void Worker::identify(Connection& connection) {
   connection.peer_known_in = epoch_;
   connection.peer = nullptr;
+  connection.alias_refused = false;
   if (connection.state != ConnectionState::open) return;
   if (!connection.uses_tls()) {
     connection.peer = generation_->find_tcp_peer(connection.remote.address, connection.realm);

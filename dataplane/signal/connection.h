@@ -5,12 +5,14 @@
 
 #include <array>
 #include <memory>
+#include <vector>
 
 #include "dataplane/signal/send_queue.h"
 #include "dataplane/sip/arrival.h"
 #include "firmware/base/loop.h"
 #include "firmware/net/address.h"
 #include "firmware/pki/tls.h"
+#include "firmware/resolve/discovery.h"
 #include "firmware/snapshot/sections.h"
 #include "firmware/wire/sip/stream.h"
 
@@ -27,7 +29,20 @@ class ConnectionEvents {
   virtual void on_connection_due(Connection& connection, Instant now) = 0;
 };
 
-enum class ConnectionState : uint8_t { unused, connecting, handshaking, open };
+enum class ConnectionState : uint8_t {
+  unused,
+  resolving,  // dialled; without a socket until the next hop's addresses are known
+  connecting,
+  handshaking,
+  open,
+};
+
+// Where a connection being made is tried: in order, from `at` on.
+struct Dialling {
+  std::vector<resolve::Target> targets;
+  size_t at = 0;
+  const std::string& host() const { return targets[at].host; }
+};
 
 struct Connection final : Watcher {
   class Deadline final : public Timer {
@@ -42,6 +57,7 @@ struct Connection final : Watcher {
   void on_ready(uint32_t ready) override { events->on_connection_ready(*this, ready); }
 
   bool dialled() const { return trunk != nullptr; }
+  bool has_socket() const { return state > ConnectionState::resolving; }
   bool uses_tls() const { return transport == snapshot::Transport::tls; }
 
   ConnectionEvents* events = nullptr;
@@ -60,12 +76,16 @@ struct Connection final : Watcher {
   // The peer, as the generation `peer_known_in` knows it.
   const snapshot::Peer* peer = nullptr;
   uint64_t peer_known_in = 0;  // which use of a generation; 0: not looked up
+  // An accepted one that carries our requests to its peer too (RFC 5923).
+  Trunk* alias_of = nullptr;
+  bool alias_refused = false;  // as the generation `peer_known_in` has it
   bool announced = false;      // to the fast path
   bool announced_trusted = false;
 
-  // A dialled connection: whose it is, and which endpoint is being tried.
+  // A dialled connection: whose it is, and until it is open, where it is tried.
   Trunk* trunk = nullptr;
-  uint32_t attempt = 0;       // how many endpoints were tried before
+  std::unique_ptr<Dialling> dialling;
+  bool retiring = false;      // its address is none of the next hop's any more
   uint32_t tokens_first = 0;  // see send_tokens.h
   uint32_t tokens_last = 0;
 

@@ -1,4 +1,5 @@
-// Connections to next hops: dialled when a message wants one, endpoint after endpoint.
+// Connections to next hops: dialled when a message wants one, address after address.
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -11,8 +12,12 @@ namespace {
 
 // After all endpoints failed, messages for this next hop are refused at once for a while.
 constexpr Duration kHoldOff = 200ms;
-// A retired connection closes only after it has been quiet for so long.
+// A retired or retiring connection closes only after it has been quiet for so long.
 constexpr Duration kQuiet = 500ms;
+
+Instant later(Instant from, uint32_t ms) { return from + std::chrono::milliseconds(ms); }
+
+std::string at(const Endpoint& endpoint) { return "at " + endpoint.text() + ": "; }
 
 }  // namespace
 
@@ -27,8 +32,58 @@ IpAddress Worker::source_for(uint16_t realm, const IpAddress& remote) const {
   return source;
 }
 
+// The trunk of a next hop; that it is wanted is told when its name is to be looked up.
+Trunk& Worker::trunk_of(uint32_t next_hop) {
+  Trunk& trunk = trunks_.find(next_hop);
+  if (trunk.is_resolving() && !trunk.is_wanted) want(trunk);
+  return trunk;
+}
+
+void Worker::want(Trunk& trunk) {
+  if (options_.directory == nullptr) return;
+  trunk.is_wanted = true;
+  options_.directory->want(options_.number, trunk.name);
+}
+
+// What a name leads to: now known, or other than before.
+void Worker::on_found(const std::shared_ptr<const Found>& found) {
+  const Instant now = loop_.now();
+  for (Trunk* trunk : trunks_.find_named(found->name)) {
+    trunk->found = found;
+    trunk->targets = found->targets;
+    for (Connection* connection : std::array(trunk->connections)) {
+      if (connection == nullptr) continue;
+      if (!connection->dialled()) {
+        check_alias(*connection);
+      } else if (connection->state != ConnectionState::resolving) {
+        // One to an address that is not named any more carries on what is on its way.
+        connection->retiring = !trunk->has_target(connection->remote);
+      } else if (trunk->listed()) {
+        connection->dialling->targets = trunk->order(random_, now);
+        if (!start_attempt(*connection, now)) {
+          report_down(*trunk, found->why);
+          give_up(*connection, sip::SendFailure::connect_refused, now);
+        }
+      }
+    }
+  }
+}
+
+// As the connection in use does, else as the first attempt would.
+bool Worker::reaches_over_v6(uint32_t next_hop) {
+  const Trunk& trunk = trunk_of(next_hop);
+  const Connection* const connection = trunk.choose();
+  if (connection != nullptr && connection->has_socket()) return connection->remote.address.is_v6();
+  if (trunk.targets.empty()) return !trunk.name.use_v4;
+  const uint16_t best = std::ranges::min(trunk.targets, {}, &resolve::Target::priority).priority;
+  return std::ranges::any_of(trunk.targets, [&](const resolve::Target& t) {
+    return t.priority == best && t.endpoint.address.is_v6();
+  });
+}
+
 Connection* Worker::dial(Trunk& trunk, Instant now) {
   if (now < trunk.down_until || stopping_) return nullptr;
+  if (trunk.targets.empty() && !trunk.is_resolving()) return nullptr;  // its name leads nowhere
   Connection* connection = table_.add(*this);
   if (connection == nullptr) return nullptr;
   if (!trunk.add(*connection)) {
@@ -40,6 +95,14 @@ Connection* Worker::dial(Trunk& trunk, Instant now) {
   connection->realm = trunk.realm;
   connection->framer = make_framer();
   connection->last_activity = now;
+  connection->dialling = std::make_unique<Dialling>();
+  if (trunk.is_resolving()) {
+    connection->state = ConnectionState::resolving;
+    connection->phase_ends = later(now, generation_->limits().connect_ms);
+    arm(*connection);
+    return connection;
+  }
+  connection->dialling->targets = trunk.order(random_, now);
   if (start_attempt(*connection, now)) return connection;
   trunk.down_until = now + kHoldOff;
   trunk.remove(*connection);
@@ -47,30 +110,29 @@ Connection* Worker::dial(Trunk& trunk, Instant now) {
   return nullptr;
 }
 
-// False when no endpoint is left to try.
+// False when no address is left to try.
 bool Worker::start_attempt(Connection& connection, Instant now) {
   Trunk& trunk = *connection.trunk;
   connection.state = ConnectionState::connecting;
-  for (; connection.attempt < trunk.endpoints.size(); ++connection.attempt) {
+  for (Dialling& way = *connection.dialling; way.at < way.targets.size(); ++way.at) {
     if (!trunk.listed()) return false;
-    const Endpoint& remote =
-        trunk.endpoints[(trunk.preferred + connection.attempt) % trunk.endpoints.size()];
+    const Endpoint& remote = way.targets[way.at].endpoint;
     const IpAddress source = source_for(trunk.realm, remote.address);
     if (!source) {
-      report_down(trunk, remote, "the realm has no address of this family");
+      report_down(trunk, at(remote) + "the realm has no address of this family");
       continue;
     }
     const SocketOptions options{.device = options_.use_devices ? trunk.realm_name : "",
                                 .dscp = generation_->realm_list()[trunk.realm].dscp_signalling};
     auto socket = open_connecting_socket(source, remote, options);
     if (!socket || !loop_.watch(socket->get(), EPOLLOUT, connection)) {
-      report_down(trunk, remote, socket ? "out of descriptors" : socket.error().what);
+      report_down(trunk, at(remote) + (socket ? "out of descriptors" : socket.error().what));
       continue;
     }
     connection.socket = std::move(*socket);
     connection.interest = EPOLLOUT;
     connection.remote = remote;
-    connection.phase_ends = now + std::chrono::milliseconds(generation_->limits().connect_ms);
+    connection.phase_ends = later(now, generation_->limits().connect_ms);
     connection.deadline.cancel();
     arm(connection);
     return true;
@@ -92,7 +154,7 @@ void Worker::on_connected(Connection& connection, Instant now) {
   Trunk& trunk = *connection.trunk;
   if (!trunk.listed()) return give_up(connection, sip::SendFailure::closed, now);
   auto stream = pki::TlsStream::make(generation_->contexts[trunk.tls_context], pki::TlsRole::client,
-                                     trunk.host, now_wall());
+                                     connection.dialling->host(), now_wall());
   if (!stream) {
     return on_attempt_failed(connection, sip::SendFailure::handshake_failed, stream.error().text(),
                              now);
@@ -108,8 +170,8 @@ void Worker::on_connected(Connection& connection, Instant now) {
 
 void Worker::on_trunk_up(Connection& connection) {
   Trunk& trunk = *connection.trunk;
-  trunk.preferred =
-      static_cast<uint32_t>((trunk.preferred + connection.attempt) % trunk.endpoints.size());
+  connection.dialling.reset();
+  trunk.welcome(connection.remote);
   trunk.down_until = {};
   statistics_.add(statistics_.dialled_ok);
   if (trunk.reported_down) {
@@ -122,11 +184,11 @@ void Worker::on_trunk_up(Connection& connection) {
 }
 
 // One line when a next hop fails, one when it is back.
-void Worker::report_down(Trunk& trunk, const Endpoint& endpoint, const std::string& text) {
+void Worker::report_down(Trunk& trunk, const std::string& text) {
   if (trunk.reported_down) return;
   trunk.reported_down = true;
-  log::warning("signal", "next hop {} cannot be reached at {} from realm {}: {}", trunk.host,
-               endpoint.text(), trunk.realm_name, text);
+  log::warning("signal", "next hop {} cannot be reached from realm {}: {}", trunk.host,
+               trunk.realm_name, text);
 }
 
 void Worker::on_attempt_failed(Connection& connection, sip::SendFailure why,
@@ -137,8 +199,10 @@ void Worker::on_attempt_failed(Connection& connection, sip::SendFailure why,
                      connection.tls->offered_session();
   if (!again) {
     count_failed_attempt(why);
-    report_down(*connection.trunk, connection.remote, text);
-    ++connection.attempt;
+    report_down(*connection.trunk, at(connection.remote) + text);
+    connection.trunk->avoid(connection.remote,
+                            later(now, generation_->limits().health_interval_ms));
+    ++connection.dialling->at;
   }
   loop_.unwatch(connection.socket.get(), connection);
   connection.socket.reset();
@@ -174,10 +238,11 @@ void Worker::give_up(Connection& connection, sip::SendFailure why, Instant now) 
 
 void Worker::close_retired(Instant now) {
   for (const auto& trunk : trunks_.all()) {
-    if (trunk->listed()) continue;
     for (Connection* connection : trunk->connections) {
-      if (connection == nullptr || proxy_.is_awaited(connection->id) ||
-          Output::waiting(*connection) > 0 || now - connection->last_activity < kQuiet) {
+      if (connection == nullptr || !connection->dialled()) continue;
+      if (trunk->listed() && !connection->retiring) continue;
+      if (proxy_.is_awaited(connection->id) || Output::waiting(*connection) > 0 ||
+          now - connection->last_activity < kQuiet) {
         continue;
       }
       close(*connection, CloseReason::retired);

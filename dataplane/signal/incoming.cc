@@ -162,7 +162,9 @@ sip::Arrival Worker::arrival_of(Connection& connection) {
 void Worker::on_message(Connection& connection, const sip::Message& message) {
   statistics_.add(statistics_.messages);
   ++unflushed_;
-  proxy_.on_message(arrival_of(connection), message, loop_.now());
+  const sip::Arrival arrival = arrival_of(connection);
+  if (message.via.has_alias && !connection.alias_refused) offer_alias(connection);
+  proxy_.on_message(arrival, message, loop_.now());
 }
 
 void Worker::on_malformed(Connection& connection, const sip::Message& message, sip::Defect defect) {

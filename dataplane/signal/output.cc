@@ -108,7 +108,7 @@ bool Output::encrypt(Connection& connection) {
 }
 
 Output::Drain Output::flush(Connection& connection, Instant now) {
-  if (connection.state == ConnectionState::connecting) return Drain::empty;
+  if (connection.state <= ConnectionState::connecting) return Drain::empty;
   const Drain drain = send_waiting(connection, connection.cipher, now);
   if (drain != Drain::empty) return drain;
   if (connection.state != ConnectionState::open) return Drain::empty;

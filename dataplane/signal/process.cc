@@ -111,10 +111,19 @@ Status Process::run(const Offer& offer) {
   const Generation* running = worker_ == nullptr ? nullptr : worker_->generation();
   auto next = open_generation(offer.message, offer.fds, *sealing_key_, running);
   if (!next) return std::unexpected(next.error());
-  if (worker_ != nullptr) return worker_->use(std::move(*next));
+  if (worker_ != nullptr) {
+    if (auto ok = worker_->use(std::move(*next)); !ok) return ok;
+    directory_->use(*worker_->generation());
+    return {};
+  }
+  if (directory_ == nullptr) {
+    directory_ = std::make_unique<Directory>(loop_, *counters_, options_.use_devices);
+    options_.directory = directory_.get();
+  }
   auto worker = std::make_unique<Worker>(loop_, *counters_, (*next)->limits(), options_);
   if (auto ok = worker->use(std::move(*next)); !ok) return ok;
   worker_ = std::move(worker);
+  directory_->use(*worker_->generation());
   if (fastpath_link_) worker_->use_fastpath_link(std::move(fastpath_link_));
   return {};
 }

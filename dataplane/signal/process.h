@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "dataplane/signal/directory.h"
 #include "dataplane/signal/worker.h"
 #include "firmware/link/channel.h"
 #include "firmware/pki/seal.h"
@@ -47,6 +48,7 @@ class Process {
   std::optional<Offer> pending_;  // waits for counters and key
   Fd fastpath_link_;              // came before there was a worker
   std::unique_ptr<Worker> worker_;
+  std::unique_ptr<Directory> directory_;  // of the names that workers want
   Alarm beat_;
   Instant stop_by_ = never;
   int exit_code_ = 0;

@@ -24,26 +24,59 @@ void Trunk::remove(Connection& connection) {
 }
 
 Connection* Trunk::choose() const {
+  const auto rank = [](const Connection& c) {
+    if (c.retiring) return 0;
+    if (c.state != ConnectionState::open) return 1;
+    return c.dialled() ? 3 : 2;
+  };
   Connection* best = nullptr;
+  int best_rank = -1;
   for (Connection* c : connections) {
     if (c == nullptr) continue;
-    const bool open = c->state == ConnectionState::open;
-    const bool best_open = best != nullptr && best->state == ConnectionState::open;
-    if (best == nullptr || (open && !best_open) ||
-        (open == best_open && Output::waiting(*c) < Output::waiting(*best))) {
+    const int r = rank(*c);
+    if (r > best_rank || (r == best_rank && Output::waiting(*c) < Output::waiting(*best))) {
       best = c;
+      best_rank = r;
     }
   }
   return best;
 }
 
+std::vector<resolve::Target> Trunk::order(resolve::RandomSource& random, Instant now) {
+  auto ordered = looked_up() ? resolve::order_targets(targets, random) : targets;
+  std::erase_if(avoided, [&](const auto& entry) { return now >= entry.second; });
+  const auto is_welcome = [&](const resolve::Target& target) {
+    return std::ranges::find(avoided, target.endpoint, [](const auto& e) { return e.first; }) ==
+           avoided.end();
+  };
+  if (!avoided.empty()) std::ranges::stable_partition(ordered, is_welcome);
+  return ordered;
+}
+
+void Trunk::avoid(const Endpoint& endpoint, Instant until) {
+  welcome(endpoint);
+  if (has_target(endpoint)) avoided.emplace_back(endpoint, until);
+}
+
+void Trunk::welcome(const Endpoint& endpoint) {
+  std::erase_if(avoided, [&](const auto& entry) { return entry.first == endpoint; });
+}
+
+bool Trunk::has_target(const Endpoint& endpoint) const {
+  return std::ranges::find(targets, endpoint, &resolve::Target::endpoint) != targets.end();
+}
+
 bool TrunkSet::matches(const Trunk& trunk, const snapshot::NextHop& next_hop) const {
   const Generation& g = *generation_;
   if (trunk.host != g.routing.text(next_hop.host) || trunk.transport != next_hop.transport ||
-      trunk.realm_name != g.realm_name(next_hop.realm) ||
-      !std::ranges::equal(trunk.endpoints, g.routing.items(next_hop.endpoints))) {
+      trunk.realm_name != g.realm_name(next_hop.realm) || trunk.name.lookup != next_hop.lookup) {
     return false;
   }
+  const bool same_place =
+      trunk.looked_up() ? trunk.name == name_of(g, next_hop)
+                        : std::ranges::equal(trunk.targets, g.routing.items(next_hop.endpoints), {},
+                                             &resolve::Target::endpoint);
+  if (!same_place) return false;
   if (next_hop.tls_context == snapshot::kNone16) return trunk.context_name.empty();
   const auto contexts = g.tls.items(g.tls.root().contexts);
   return trunk.context_name == g.tls.text(contexts[next_hop.tls_context].name);
@@ -80,22 +113,37 @@ Trunk& TrunkSet::find(uint32_t next_hop) {
   const snapshot::NextHop& record = generation_->next_hops()[next_hop];
   known = lookup(record);
   if (known == nullptr) {
-    auto trunk = std::make_unique<Trunk>();
-    const Generation& g = *generation_;
-    trunk->host = g.routing.text(record.host);
-    const auto endpoints = g.routing.items(record.endpoints);
-    trunk->endpoints.assign(endpoints.begin(), endpoints.end());
-    trunk->realm_name = g.realm_name(record.realm);
-    if (record.tls_context != snapshot::kNone16) {
-      trunk->context_name = g.tls.text(g.tls.items(g.tls.root().contexts)[record.tls_context].name);
-    }
-    trunk->transport = record.transport;
-    known = trunk.get();
-    by_host_.emplace(trunk->host, known);
-    trunks_.push_back(std::move(trunk));
+    trunks_.push_back(make(record));
+    known = trunks_.back().get();
+    by_host_.emplace(known->host, known);
   }
   adopt(*known, record);
   return *known;
+}
+
+std::unique_ptr<Trunk> TrunkSet::make(const snapshot::NextHop& record) const {
+  auto trunk = std::make_unique<Trunk>();
+  const Generation& g = *generation_;
+  trunk->host = g.routing.text(record.host);
+  trunk->name = name_of(g, record);
+  for (const Endpoint& endpoint : g.routing.items(record.endpoints)) {
+    trunk->targets.push_back({endpoint, trunk->host});
+  }
+  trunk->realm_name = g.realm_name(record.realm);
+  if (record.tls_context != snapshot::kNone16) {
+    trunk->context_name = g.tls.text(g.tls.items(g.tls.root().contexts)[record.tls_context].name);
+  }
+  trunk->transport = record.transport;
+  return trunk;
+}
+
+std::vector<Trunk*> TrunkSet::find_named(const HopName& name) const {
+  std::vector<Trunk*> found;
+  const auto [first, last] = by_host_.equal_range(name.host);
+  for (auto it = first; it != last; ++it) {
+    if (it->second->name == name) found.push_back(it->second);
+  }
+  return found;
 }
 
 void TrunkSet::drop_unused() {

@@ -10,9 +10,11 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "dataplane/signal/connection.h"
+#include "dataplane/signal/directory.h"
 #include "dataplane/signal/generation.h"
 
 namespace fedge::signal {
@@ -22,7 +24,9 @@ inline constexpr size_t kMostConnections = 4;
 
 struct Trunk {
   std::string host;
-  std::vector<Endpoint> endpoints;
+  HopName name;                        // what is looked up; its lookup is none when nothing is
+  std::shared_ptr<const Found> found;  // what that led to; null as long as that is not known
+  std::vector<resolve::Target> targets;
   std::string realm_name;
   std::string context_name;  // empty over plain TCP
   snapshot::Transport transport = snapshot::Transport::tls;
@@ -30,17 +34,28 @@ struct Trunk {
   uint16_t realm = snapshot::kNone16;
   uint16_t tls_context = snapshot::kNone16;
 
-  std::array<Connection*, kMostConnections> connections{};
-  uint32_t preferred = 0;  // the endpoint that worked last
-  Instant down_until{};    // after a failure, no attempt before
+  std::array<Connection*, kMostConnections> connections{};  // dialled ones and aliases
+  std::vector<std::pair<Endpoint, Instant>> avoided;        // tried last until then: they failed
+  Instant down_until{};                                     // after a failure, no attempt before
   bool reported_down = false;
+  bool is_wanted = false;  // the directory was asked since the last publish
 
   bool listed() const { return realm != snapshot::kNone16; }
+  bool looked_up() const { return name.lookup != snapshot::Lookup::none; }
+  bool is_resolving() const { return looked_up() && found == nullptr; }
   size_t size() const;
   bool add(Connection& connection);
   void remove(Connection& connection);
-  // The open connection with the least waiting, else one being made; null when there is none.
+  // The open connection with the least waiting: of those dialled, else of those that the peer
+  // made (aliases); else one being made, else one that is retiring. Null when there is none.
   Connection* choose() const;
+
+  // Where a new connection is tried, in order: listed addresses as they are listed, those found by
+  // name drawn anew by priority and weight, and last what failed a moment ago.
+  std::vector<resolve::Target> order(resolve::RandomSource& random, Instant now);
+  void avoid(const Endpoint& endpoint, Instant until);
+  void welcome(const Endpoint& endpoint);
+  bool has_target(const Endpoint& endpoint) const;
 };
 
 class TrunkSet {
@@ -50,6 +65,8 @@ class TrunkSet {
   // The trunk of a next hop of the generation in use, made at its first use.
   Trunk& find(uint32_t next_hop);
   std::span<const std::unique_ptr<Trunk>> all() const { return trunks_; }
+  // Those that a name was looked up for.
+  std::vector<Trunk*> find_named(const HopName& name) const;
   // Trunks without connections that the generation in use has not.
   void drop_unused();
 
@@ -57,6 +74,7 @@ class TrunkSet {
   bool matches(const Trunk& trunk, const snapshot::NextHop& next_hop) const;
   Trunk* lookup(const snapshot::NextHop& next_hop) const;
   void adopt(Trunk& trunk, const snapshot::NextHop& next_hop);
+  std::unique_ptr<Trunk> make(const snapshot::NextHop& next_hop) const;
 
   const Generation* generation_ = nullptr;
   std::vector<Trunk*> by_next_hop_;  // null until first used

@@ -29,6 +29,7 @@ Worker::Worker(Loop& loop, Counters& counters, const snapshot::Signalling& limit
                const WorkerOptions& options)
     : loop_(loop),
       options_(options),
+      mailbox_(loop),
       statistics_(counters),
       reader_(limits.max_message, limits.max_connections, kPartialMemory),
       output_(kOutputMemory),
@@ -43,7 +44,12 @@ Worker::Worker(Loop& loop, Counters& counters, const snapshot::Signalling& limit
           options.use_devices),
       proxy_({.transactions = limits.max_transactions, .max_message = limits.max_message},
              loop.timers(), *this, counters, options.secret),
-      cipher_(kReadOctets) {}
+      cipher_(kReadOctets) {
+  if (options_.directory == nullptr) return;
+  options_.directory->attach(
+      options_.number, mailbox_,
+      [this](const std::shared_ptr<const Found>& found) { on_found(found); });
+}
 
 Worker::~Worker() {
   for (uint32_t i = 0; i < table_.slots(); ++i) {
@@ -62,6 +68,10 @@ Status Worker::use(std::unique_ptr<Generation> next) {
   ++epoch_;
   listeners_.commit(*generation_);
   trunks_.use(*generation_);
+  for (const auto& trunk : trunks_.all()) {
+    if (trunk->listed() && trunk->looked_up()) want(*trunk);
+  }
+  check_aliases();
   close_stranded();
   // A smaller limit counts for new connections; a larger one than at the start would outgrow the
   // table of sources, which then refuses new sources.
@@ -108,7 +118,7 @@ void Worker::close_stranded() {
     if (connection.state == ConnectionState::unused) continue;
     if (connection.realm == snapshot::kNone16) {
       close(connection, CloseReason::realm_gone);
-    } else if (connection.state != ConnectionState::connecting &&
+    } else if (connection.state > ConnectionState::connecting &&
                !generation_->has_address(connection.realm, connection.local.address)) {
       close(connection, CloseReason::address_gone);
     }
@@ -188,6 +198,10 @@ void Worker::arm(Connection& connection) {
 void Worker::on_connection_due(Connection& connection, Instant now) {
   if (connection.state != ConnectionState::open) {
     if (now < connection.phase_ends) return arm(connection);
+    if (connection.state == ConnectionState::resolving) {
+      report_down(*connection.trunk, "its name was not resolved in time");
+      return give_up(connection, sip::SendFailure::connect_timed_out, now);
+    }
     if (connection.dialled()) {
       return on_attempt_failed(connection, sip::SendFailure::connect_timed_out,
                                connection.state == ConnectionState::connecting
@@ -234,12 +248,21 @@ bool Worker::write(Connection& connection, Instant now) {
   return true;
 }
 
+// Who sends requests and does not take the answers is not read any further until it does, or
+// kWriteStall is over. Not so next hops, which owe us answers: two proxies would wait for one
+// another.
+bool Worker::is_glutted(const Connection& connection) const {
+  return !connection.dialled() && connection.blocked_since != never &&
+         Output::waiting(connection) > generation_->limits().queue_bytes / 2;
+}
+
 void Worker::update_interest(Connection& connection) {
+  if (!connection.has_socket()) return;
   uint32_t wanted = 0;
   if (connection.state == ConnectionState::connecting) {
     wanted = EPOLLOUT;
   } else {
-    if (connection.held_by == nullptr && !stopping_) wanted |= EPOLLIN;
+    if (connection.held_by == nullptr && !stopping_ && !is_glutted(connection)) wanted |= EPOLLIN;
     if (connection.blocked_since != never) wanted |= EPOLLOUT;
   }
   if (wanted == connection.interest) return;
@@ -265,6 +288,7 @@ void Worker::close(Connection& connection, CloseReason why) {
   if (connection.dialled()) {
     connection.trunk->remove(connection);
   } else {
+    drop_alias(connection);
     --accepted_;
     sources_.remove(connection.realm, connection.remote.address);
     if (connection.state == ConnectionState::handshaking) count_handshake(-1);
@@ -284,7 +308,8 @@ bool Worker::accept_bytes(Connection& connection, std::string_view bytes) {
     statistics_.add(statistics_.queue_full);
     return false;
   }
-  if (connection.dialled() && Output::waiting(connection) > most / 2) congested_ = &connection;
+  const bool is_way_out = connection.dialled() || connection.alias_of != nullptr;
+  if (is_way_out && Output::waiting(connection) > most / 2) congested_ = &connection;
   return true;
 }
 
@@ -298,9 +323,11 @@ sip::SendOutcome Worker::send(sip::ConnectionId id, std::string_view bytes) {
 
 sip::SendResult Worker::send_to_next_hop(uint32_t next_hop, std::string_view bytes,
                                          sip::SendToken token) {
-  Trunk& trunk = trunks_.find(next_hop);
+  Trunk& trunk = trunk_of(next_hop);
   Connection* connection = trunk.choose();
-  if (connection == nullptr) connection = dial(trunk, loop_.now());
+  if (connection == nullptr || connection->retiring) {
+    if (Connection* fresh = dial(trunk, loop_.now())) connection = fresh;
+  }
   if (connection == nullptr) return {sip::SendOutcome::gone, 0};
   const bool open = connection->state == ConnectionState::open;
   if (!open && token != 0 && tokens_.full()) return {sip::SendOutcome::full, 0};

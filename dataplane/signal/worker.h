@@ -23,6 +23,8 @@ namespace fedge::signal {
 struct WorkerOptions {
   bool use_devices = true;  // bind sockets to their realm's tap; off only on loopback (tests)
   uint64_t secret = 0;      // of the proxy: random, the same for all workers
+  uint32_t number = 0;      // of this worker
+  Directory* directory = nullptr;  // ends before the worker; none: no name leads anywhere
 };
 
 class Worker final : public sip::Outbound, private ConnectionEvents, private MessageEvents {
@@ -52,6 +54,7 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
   sip::SendOutcome send(sip::ConnectionId connection, std::string_view bytes) override;
   sip::SendResult send_to_next_hop(uint32_t next_hop, std::string_view bytes,
                                    sip::SendToken token) override;
+  bool reaches_over_v6(uint32_t next_hop) override;
 
  private:
   // incoming.cc: from sockets to the proxy.
@@ -79,6 +82,9 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
   bool may_log(Instant now);
 
   // dialling.cc: connections to next hops.
+  Trunk& trunk_of(uint32_t next_hop);
+  void want(Trunk& trunk);
+  void on_found(const std::shared_ptr<const Found>& found);
   Connection* dial(Trunk& trunk, Instant now);
   bool start_attempt(Connection& connection, Instant now);
   void on_connected(Connection& connection, Instant now);
@@ -87,15 +93,23 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
                          Instant now);
   void count_failed_attempt(sip::SendFailure why);
   void give_up(Connection& connection, sip::SendFailure why, Instant now);
-  void report_down(Trunk& trunk, const Endpoint& endpoint, const std::string& text);
+  void report_down(Trunk& trunk, const std::string& text);
   IpAddress source_for(uint16_t realm, const IpAddress& remote) const;
   void close_retired(Instant now);
+
+  // alias.cc: accepted connections that carry requests back (RFC 5923).
+  void offer_alias(Connection& connection);
+  bool may_be_alias(const Connection& connection, const Trunk& trunk) const;
+  void check_alias(Connection& connection);
+  void check_aliases();
+  void drop_alias(Connection& connection);
 
   // worker.cc
   void on_connection_due(Connection& connection, Instant now) override;
   Instant next_deadline(const Connection& connection) const;
   void arm(Connection& connection);
   bool write(Connection& connection, Instant now);
+  bool is_glutted(const Connection& connection) const;
   void update_interest(Connection& connection);
   void close(Connection& connection, CloseReason why);
   bool accept_bytes(Connection& connection, std::string_view bytes);
@@ -108,6 +122,8 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
 
   Loop& loop_;
   WorkerOptions options_;
+  Mailbox mailbox_;
+  resolve::KernelRandom random_;
   Statistics statistics_;
   ConnectionTable table_;
   MessageReader reader_;

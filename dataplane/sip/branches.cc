@@ -12,7 +12,8 @@ PathEnd Proxy::Core::path_out(uint32_t next_hop) const {
   const auto& routing = published->routing();
   const snapshot::NextHop& hop = routing.items(routing.root().next_hops)[next_hop];
   const auto endpoints = routing.items(hop.endpoints);
-  const bool is_v6 = !endpoints.empty() && endpoints[0].address.is_v6();
+  const bool is_v6 =
+      endpoints.empty() ? outbound.reaches_over_v6(next_hop) : endpoints[0].address.is_v6();
   return {&published->identity.side_of(hop.realm, hop.transport, is_v6),
           published->next_hops.key(next_hop)};
 }

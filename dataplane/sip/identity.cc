@@ -18,7 +18,10 @@ uint16_t default_port(Transport transport) {
 
 Side make_side(const std::string& sent_by, Transport transport) {
   const char* const name = transport == Transport::tls ? "TLS" : "TCP";
-  return {std::string(kVersion) + "/" + name + " " + sent_by + ";branch=", sent_by, transport};
+  // Over TLS we take requests on connections that we made ourselves (RFC 5923).
+  const char* const alias = transport == Transport::tls ? ";alias" : "";
+  return {std::string(kVersion) + "/" + name + " " + sent_by + alias + ";branch=", sent_by,
+          transport};
 }
 
 std::span<const snapshot::RealmAddress> addresses_of(const SnapshotView& snapshot, uint16_t realm) {

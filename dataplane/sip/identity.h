@@ -14,7 +14,7 @@ namespace fedge::sip {
 // One address of ours as the systems on that side reach it: the public address where there is
 // one, and a listener's port.
 struct Side {
-  std::string via;      // "SIP/2.0/TLS 192.0.2.1:5061;branch="
+  std::string via;      // "SIP/2.0/TLS 192.0.2.1:5061;alias;branch="
   std::string sent_by;  // "192.0.2.1:5061", "[2001:db8::1]:5061"
   snapshot::Transport transport = snapshot::Transport::tls;
 };

@@ -43,9 +43,10 @@ NextHops::NextHops(const snapshot::Section<snapshot::Routing>& routing,
   for (uint32_t i = 0; i < hops.size(); ++i) {
     const snapshot::NextHop& hop = hops[i];
     const auto endpoints = routing.items(hop.endpoints);
-    const uint16_t port = endpoints.empty() ? 0 : endpoints[0].port;
+    const uint16_t port = endpoints.empty() ? hop.port : endpoints[0].port;
     const std::string_view host = routing.text(hop.host);
-    uint64_t h = hash_of(host, uint64_t{port} << 8 | static_cast<uint64_t>(hop.transport));
+    uint64_t h = hash_of(host, static_cast<uint64_t>(hop.lookup) << 32 | uint64_t{port} << 8 |
+                                   static_cast<uint64_t>(hop.transport));
     if (hop.realm < realm_list.size()) h = hash_of(realms.text(realm_list[hop.realm].name), h);
     keys_.push_back(static_cast<uint32_t>(h) | 1);
     by_key_.push_back({keys_.back(), i, 0});

@@ -17,8 +17,8 @@ class NextHops {
   NextHops(const snapshot::Section<snapshot::Routing>& routing,
            const snapshot::Section<snapshot::Realms>& realms);
 
-  // Names a next hop across publishes and restarts: a hash of host, port, transport and realm
-  // name. 0 only for kNoNextHop.
+  // Names a next hop across publishes and restarts: a hash of host, port, transport, realm
+  // name and way of look-up. 0 only for kNoNextHop.
   uint32_t key(uint32_t next_hop) const { return next_hop < keys_.size() ? keys_[next_hop] : 0; }
   // kNoNextHop when the snapshot has none of that key.
   uint32_t find_key(uint32_t key) const;

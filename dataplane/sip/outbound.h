@@ -37,6 +37,9 @@ class Outbound {
   // the message was written is told by Proxy::on_connection_closed only.
   virtual SendResult send_to_next_hop(uint32_t next_hop, std::string_view bytes,
                                       SendToken token) = 0;
+  // Whether a next hop that is found by name is reached over IPv6 as things stand: which of our
+  // addresses we name ourselves by on that side.
+  virtual bool reaches_over_v6(uint32_t) { return false; }
 
   // Whether this worker asks the next hop of that key (NextHops::key) by OPTIONS: one of them does.
   virtual bool asks_next_hop(uint32_t) const { return true; }
