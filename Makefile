@@ -117,7 +117,8 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 # tests/unit/wire_sip tests firmware/wire/sip; a name without a folder links everything.
-unit_of  = $(or $(lastword $(filter %/$(subst _,/,$(1)),$(LIBRARIES))),$(lastword $(LIBRARIES)))
+folder_of_wire_ms_turn := firmware/wire/ms_turn
+unit_of  = $(or $(folder_of_$(1)),$(lastword $(filter %/$(subst _,/,$(1)),$(LIBRARIES))),$(lastword $(LIBRARIES)))
 # What a unit test takes from another one's folder.
 lent_to_signal := tests/unit/pki/authority.cc
 define unit_rule
