@@ -45,9 +45,9 @@ struct LaunchTest : testing::Test {
 };
 
 TEST_F(LaunchTest, GivesTheLinkAndNothingElse) {
-  // No pipeline, for which the shell would have descriptors of its own; and not its last command,
-  // which it would become.
-  EXPECT_EQ(run("ls /proc/$$/fd >&3; exit 0"), "0\n1\n2\n3\n");
+  // A shell has descriptors of its own while it redirects: ls takes its place, and 4 is the folder
+  // that it lists.
+  EXPECT_EQ(run("exec >&3; exec ls /proc/self/fd"), "0\n1\n2\n3\n4\n");
   EXPECT_EQ(how, "exited with status 0");
 }
 
