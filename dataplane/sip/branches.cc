@@ -32,47 +32,95 @@ uint32_t Proxy::Core::pick(const Direction& direction, std::span<const uint32_t>
   return is_out ? kNoNextHop : direction.next_hop;
 }
 
-// Neither where the request has been nor where it came from.
-uint32_t Proxy::Core::pick(const ServerTransaction& server, const Direction& direction) {
+// What is tried at once: one target, or all of one priority that neither have been tried nor are
+// where the request came from. Returns how many.
+size_t Proxy::Core::pick_targets(const ServerTransaction& server, const Direction& direction,
+                                 std::span<uint32_t> out) {
   std::array<uint32_t, kMostTries + 1> excluded;
-  const auto end = std::copy_n(server.tried.begin(), server.tries, excluded.begin());
-  *end = server.source_peer;
-  return pick(direction, {excluded.data(), server.tries + size_t{1}});
+  const auto tried = std::copy_n(server.tried.begin(), server.tries, excluded.begin());
+  *tried = server.source_peer;
+  const size_t count = server.tries + size_t{1};
+  if (direction.route == nullptr || direction.route->forking == snapshot::Forking::one) {
+    out[0] = pick(direction, {excluded.data(), count});
+    return out[0] == kNoNextHop ? 0 : 1;
+  }
+  const auto targets = published->routing().items(direction.route->targets);
+  return pick_targets_of_priority(targets, published->next_hops, health, {excluded.data(), count},
+                                  out);
 }
 
-// True when a branch is on its way. False when no target is left: server.failure says why.
-bool Proxy::Core::send_to_next_target(ServerTransaction& server, const Outgoing& outgoing,
-                                      const Direction& direction, Instant now,
-                                      FailedTarget failed) {
-  while (server.tries < kMostTries) {
-    const uint32_t next_hop = pick(server, direction);
-    if (next_hop == kNoNextHop) return false;
+// How many targets a request may be sent to in all.
+size_t Proxy::Core::most_tries(const Direction& direction) const {
+  if (direction.route == nullptr) return 1;
+  return std::min<size_t>(direction.route->targets.count, kMostTries);
+}
+
+// True when a branch is on its way. False when no target is left; server.best says what the others
+// amount to.
+bool Proxy::Core::send_to_next_targets(ServerTransaction& server, const Outgoing& outgoing,
+                                       const Direction& direction, Instant now,
+                                       FailedTarget failed) {
+  const size_t most = most_tries(direction);
+  while (server.tries < most) {
+    std::array<uint32_t, kMostTries> room;
+    const size_t count = pick_targets(server, direction, {room.data(), most - server.tries});
+    if (count == 0) return false;
+    if (count > server.breadth) {
+      // RFC 5393 5.3.3: not enough for all of them at once. What is silent may hold the rest.
+      if (count > 1 && server.branches == kNoIndex) {
+        statistics.count(Refusal::max_breadth);
+        note(server, 440);
+      }
+      return false;
+    }
+    const Sent result = send_to_all(server, outgoing, direction, {room.data(), count}, failed, now);
+    if (result != Sent::failed) return result == Sent::yes;
+  }
+  return false;
+}
+
+// Divides what is left of Max-Breadth, but for one share for each target that may be tried later,
+// while these are silent. `yes` when any of them was sent to.
+Proxy::Core::Sent Proxy::Core::send_to_all(ServerTransaction& server, const Outgoing& outgoing,
+                                           const Direction& direction,
+                                           std::span<const uint32_t> next_hops,
+                                           FailedTarget& failed, Instant now) {
+  const size_t later = most_tries(direction) - server.tries - next_hops.size();
+  const size_t reserved = std::min<size_t>(later, server.breadth);
+  size_t shares = std::max(next_hops.size(), server.breadth - reserved);
+  const FailedTarget before = failed;
+  Sent all = Sent::failed;
+  for (size_t i = 0; i < next_hops.size(); ++i) {
+    const uint32_t next_hop = next_hops[i];
+    const auto share = static_cast<uint8_t>(shares / (next_hops.size() - i));
     server.tried[server.tries++] = published->next_hops.key(next_hop);
-    report_failover(outgoing, direction, failed, next_hop);
-    switch (send_branch(server, outgoing, next_hop, now)) {
+    report_failover(outgoing, direction, before, next_hop);
+    switch (send_branch(server, outgoing, next_hop, share, now)) {
       case Sent::yes:
-        return true;
+        shares -= share;
+        all = Sent::yes;
+        break;
       case Sent::no_room:
-        server.failure = 503;
-        return false;
+        note(server, kCongested);
+        return all == Sent::yes ? all : Sent::no_room;
       case Sent::full:
-        if (server.failure == 0) server.failure = 503;
+        note(server, kCongested);
         failed = {next_hop, HopFailure::congested};
         break;
       case Sent::failed:
-        if (server.failure == 0 || server.failure == 503) server.failure = 500;
+        note(server, kUnreachable);
         failed = {next_hop, HopFailure::unreachable};
         health.on_failure(next_hop, failed.why, now, now);
         break;
     }
   }
-  return false;
+  return all;
 }
 
 Branch Proxy::Core::branch_of(const ClientTransaction& client, const Outgoing& outgoing) const {
   Branch branch{transactions.index_of(client), client.nonce, 0};
   if (outgoing.arrival != nullptr) {
-    branch.loop = loop_hash(outgoing.message, secret);
+    branch.loop = outgoing.loop;
   } else if (const auto before = parse_branch(outgoing.message.via.branch)) {
     branch.loop = before->loop;
   }
@@ -80,18 +128,18 @@ Branch Proxy::Core::branch_of(const ClientTransaction& client, const Outgoing& o
 }
 
 Proxy::Core::Sent Proxy::Core::send_branch(ServerTransaction& server, const Outgoing& outgoing,
-                                           uint32_t next_hop, Instant now) {
+                                           uint32_t next_hop, uint8_t breadth, Instant now) {
   ClientTransaction* const client = transactions.add_client(server);
   if (client == nullptr) return Sent::no_room;
-  const Branch branch = branch_of(*client, outgoing);
+  const Leaving leaving{branch_of(*client, outgoing), breadth};
   const PathEnd out = path_out(next_hop);
   Editor editor(outgoing.message);
   if (outgoing.arrival != nullptr) {
     const PathEnd in{&published->identity.side_of(*outgoing.arrival), server.source_peer};
-    edit_request(editor, outgoing.message, *outgoing.routes, *outgoing.arrival, in, out, branch,
+    edit_request(editor, outgoing.message, *outgoing.routes, *outgoing.arrival, in, out, leaving,
                  forward_room);
   } else {
-    edit_repeated(editor, outgoing.message, out, branch, forward_room);
+    edit_repeated(editor, outgoing.message, out, leaving, forward_room);
   }
   const auto block = transactions.take_block(editor.size());
   const auto size = block.empty() ? std::nullopt : editor.write(block);
@@ -111,6 +159,8 @@ Proxy::Core::Sent Proxy::Core::send_branch(ServerTransaction& server, const Outg
   }
   client->started = now;
   client->may_be_sent = true;
+  client->breadth = breadth;
+  server.breadth = static_cast<uint8_t>(server.breadth - breadth);
   transactions.set_connection(*client, result.connection);
   wait_for(*client, server.single_target ? Wait::timer_b : Wait::first_response, now);
   return Sent::yes;
@@ -124,7 +174,7 @@ bool Proxy::Core::read_sent(const ClientTransaction& client) {
 // Routes afresh, by the snapshot in use: a next hop that a publish has retired gets nothing. The
 // copy in client.block is read while the new branch is written.
 bool Proxy::Core::try_another(ServerTransaction& server, ClientTransaction& client, Instant now) {
-  if (server.single_target || server.cancelled || !read_sent(client)) return false;
+  if (!read_sent(client)) return false;
   const auto& routing = published->routing();
   Direction direction;
   direction.route = snapshot::find_route(routing, sent.target.user, sent.target.host);
@@ -133,68 +183,21 @@ bool Proxy::Core::try_another(ServerTransaction& server, ClientTransaction& clie
     return false;
   }
   const FailedTarget failed{health.find(client.next_hop, client.hop), client.failure};
-  if (!send_to_next_target(server, {sent, nullptr, nullptr}, direction, now, failed)) return false;
+  if (!send_to_next_targets(server, {sent}, direction, now, failed)) return false;
   if (client.may_be_sent) statistics.count_possible_duplicate();
   return true;
 }
 
-// The branch ended without a final response that could be forwarded; `status` is what it counts
-// as (RFC 3261 16.8, 16.9).
+// The branch ended without a response; `status` is what it counts as (RFC 3261 16.8, 16.9).
 void Proxy::Core::on_branch_failed(ClientTransaction& client, uint16_t status, Failover why,
                                    Instant now) {
   ServerTransaction* const server = transactions.server_of(client);
-  if (server == nullptr || server->state != ServerState::proceeding) {
-    return transactions.remove(client);
-  }
-  client.state = ClientState::completed;
-  server->failure = status == 503 ? 500 : status;
-  if (!client.passed_over && try_another(*server, client, now)) {
-    statistics.count(why);
-    return transactions.remove(client);
-  }
-  if (is_only_branch(*server, client)) {
-    if (read_sent(client)) {
-      answer_failure(*server, {sent, nullptr, nullptr}, now);
-    } else {
-      transactions.remove(*server);
-    }
+  if (server != nullptr && server->state == ServerState::proceeding) {
+    end_branch(*server, client);
+    note(*server, status);
+    settle(*server, client, why, now);
   }
   transactions.remove(client);
-}
-
-bool Proxy::Core::is_only_branch(const ServerTransaction& server,
-                                 const ClientTransaction& client) const {
-  return transactions.first_branch(server) == &client &&
-         transactions.next_branch(client) == nullptr;
-}
-
-// No target is left and none has answered. RFC 4320: nobody is told of a timeout but those who
-// sent an INVITE.
-void Proxy::Core::answer_failure(ServerTransaction& server, const Outgoing& outgoing, Instant now) {
-  Answer answer{server.failure, {}, {}};
-  const HeaderText retry[] = {{"Retry-After", kRetryAfter}};
-  if (server.cancelled) {
-    answer.status = 487;
-  } else if (server.failure == 408) {
-    if (server.method != Method::invite) {
-      statistics.count(Dropped::late_timeout);
-      return transactions.remove(server);
-    }
-  } else if (server.failure == 502) {
-    answer.reason = "Response of the next hop is larger than the limit";
-  } else if (server.failure == 503) {
-    answer.reason = "Busy, try again later";
-    answer.headers = retry;
-  } else {
-    answer.status = 500;
-    answer.reason = "No next hop could be reached";
-  }
-  const auto size =
-      outgoing.arrival != nullptr
-          ? write_answer(outgoing.message, outgoing.arrival->remote, answer, secret, room())
-          : write_answer_to_sent(outgoing.message, answer, secret, room());
-  if (size) send_response(server, answer.status, {room().data(), *size});
-  finish(server, answer.status, now);
 }
 
 // On the connection the request went out on, or another one to the same next hop.

@@ -1,5 +1,5 @@
-// The inside of Proxy, split over requests.cc, branches.cc, responses.cc, waits.cc and evidence.cc.
-// Not for use outside this folder.
+// The inside of Proxy, split over requests.cc, branches.cc, responses.cc, response_context.cc,
+// waits.cc and evidence.cc. Not for use outside this folder.
 #pragma once
 
 #include <memory>
@@ -41,6 +41,7 @@ struct Outgoing {
   const Message& message;
   const RouteSet* routes = nullptr;
   const Arrival* arrival = nullptr;
+  uint64_t loop = 0;  // as it arrived: loop_hash()
 };
 
 // A target that came to nothing, before the next one is tried.
@@ -63,6 +64,8 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   void on_ack(const Arrival& arrival, const Message& request, ServerTransaction* server);
   void forward_ack(const Arrival& arrival, const Message& request);
   bool validate(const Arrival& arrival, const Message& request, uint64_t loop);
+  void start(ServerTransaction& server, const Outgoing& outgoing, const Direction& direction,
+             Instant now);
   Rule choose(const Arrival& arrival, const Message& request, const RouteSet& routes,
               Direction& out) const;
   uint32_t find_dialog_hop(const Arrival& arrival, const RouteSet& routes) const;
@@ -74,22 +77,37 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
 
   // branches.cc: what is sent (16.6, 16.9), and to whom next (R3).
   enum class Sent : uint8_t { yes, failed, full, no_room };
-  bool send_to_next_target(ServerTransaction& server, const Outgoing& outgoing,
-                           const Direction& direction, Instant now, FailedTarget failed = {});
+  bool send_to_next_targets(ServerTransaction& server, const Outgoing& outgoing,
+                            const Direction& direction, Instant now, FailedTarget failed = {});
+  Sent send_to_all(ServerTransaction& server, const Outgoing& outgoing, const Direction& direction,
+                   std::span<const uint32_t> next_hops, FailedTarget& failed, Instant now);
   Sent send_branch(ServerTransaction& server, const Outgoing& outgoing, uint32_t next_hop,
-                   Instant now);
+                   uint8_t breadth, Instant now);
   Branch branch_of(const ClientTransaction& client, const Outgoing& outgoing) const;
   PathEnd path_out(uint32_t next_hop) const;
-  uint32_t pick(const ServerTransaction& server, const Direction& direction);
+  size_t pick_targets(const ServerTransaction& server, const Direction& direction,
+                      std::span<uint32_t> out);
   uint32_t pick(const Direction& direction, std::span<const uint32_t> excluded);
+  size_t most_tries(const Direction& direction) const;
   uint32_t key_of_peer(const PeerFacts& peer) const;
   bool try_another(ServerTransaction& server, ClientTransaction& client, Instant now);
   void on_branch_failed(ClientTransaction& client, uint16_t status, Failover why, Instant now);
-  void answer_failure(ServerTransaction& server, const Outgoing& outgoing, Instant now);
-  bool is_only_branch(const ServerTransaction& server, const ClientTransaction& client) const;
   void cancel_branch(ClientTransaction& client, Instant now);
   void send_on_branch(ClientTransaction& client, std::string_view bytes);
   bool read_sent(const ClientTransaction& client);
+
+  // response_context.cc: what becomes of all branches together (16.7 steps 4 to 7 and 10).
+  void end_branch(ServerTransaction& server, ClientTransaction& client) const;
+  void note(ServerTransaction& server, uint16_t status);
+  void hold(ServerTransaction& server, const Message& response);
+  void add_challenges(ServerTransaction& server, const Message& response);
+  void keep(ServerTransaction& server, std::string_view bytes);
+  void call_off(ServerTransaction& server, Instant now);
+  bool is_superseded(const ServerTransaction& server, const ClientTransaction& client) const;
+  void settle(ServerTransaction& server, ClientTransaction& client, Failover why, Instant now);
+  void answer_best(ServerTransaction& server, const Outgoing& outgoing, Instant now);
+  void answer_failure(ServerTransaction& server, const Outgoing& outgoing, Instant now);
+  void finish(ServerTransaction& server, uint16_t status, Instant now);
 
   // responses.cc: what comes back (16.7).
   void on_response(const Message& response, Instant now);
@@ -99,16 +117,14 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   void on_final_for(ServerTransaction& server, ClientTransaction& client, const Message& response,
                     Instant now);
   void on_success_again(ClientTransaction& client, const Message& response);
-  bool is_worth_another(const ServerTransaction& server, const ClientTransaction& client,
-                        const Message& response) const;
   void acknowledge(ClientTransaction& client, const Message& response);
   void forward_response(const ServerTransaction& server, const Message& response);
   void send_response(const ServerTransaction& server, uint16_t status, std::string_view bytes);
-  void finish(ServerTransaction& server, uint16_t status, Instant now);
 
   // waits.cc: what does not come.
   void on_server_timer(ServerTransaction& server, Instant now) override;
   void on_client_timer(ClientTransaction& client, Instant now) override;
+  void send_trying(const ServerTransaction& server);
   void wait_for(ClientTransaction& client, Wait wait, Instant now);
   void on_connection_closed(ConnectionId connection, Instant now);
 

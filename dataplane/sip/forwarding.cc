@@ -54,6 +54,15 @@ std::string_view write_record(const PathEnd& end, bool is_sips, std::span<char> 
   return out.text();
 }
 
+// RFC 5393 5.3.3: every request that is forwarded says how far it may be forked.
+void write_breadth(Editor& editor, const Message& request, uint32_t breadth, std::span<char> room) {
+  if (request.max_breadth == static_cast<int32_t>(breadth)) return;
+  Output text(room);
+  text << breadth;
+  if (request.max_breadth < 0) return editor.prepend(HeaderId::max_breadth, text.text());
+  editor.replace(find_header(request, HeaderId::max_breadth), text.text());
+}
+
 // The "rport" that stands without a value among a Via's parameters; empty when there is none.
 std::string_view find_empty_rport(const Via& via) {
   std::string_view rest = via.parameters;
@@ -97,8 +106,8 @@ std::string_view received_parameter(const Message& request, const Endpoint& remo
 
 void edit_request(Editor& editor, const Message& request, const RouteSet& routes,
                   const Arrival& arrival, const PathEnd& in, const PathEnd& out,
-                  const Branch& branch, ForwardRoom& room) {
-  editor.prepend(HeaderId::via, write_via(out, branch, room.via));
+                  const Leaving& leaving, ForwardRoom& room) {
+  editor.prepend(HeaderId::via, write_via(out, leaving.branch, room.via));
   if (is_recorded(request.method)) {
     const bool sips = routes.request_uri.scheme == Scheme::sips;
     editor.prepend(HeaderId::record_route, write_record(out, sips, room.record_out));
@@ -115,6 +124,7 @@ void edit_request(Editor& editor, const Message& request, const RouteSet& routes
     max_forwards << static_cast<uint32_t>(request.max_forwards - 1);
     editor.replace(find_header(request, HeaderId::max_forwards), max_forwards.text());
   }
+  write_breadth(editor, request, leaving.breadth, room.max_breadth);
   const auto received = received_parameter(request, arrival.remote, room.received);
   if (!received.empty()) {
     editor.extend_first_value(find_header(request, HeaderId::via), received);
@@ -127,17 +137,22 @@ void edit_request(Editor& editor, const Message& request, const RouteSet& routes
 }
 
 // Our own Via and the outgoing Record-Route are the first lines of what we sent.
-void edit_repeated(Editor& editor, const Message& sent, const PathEnd& out, const Branch& branch,
+void edit_repeated(Editor& editor, const Message& sent, const PathEnd& out, const Leaving& leaving,
                    ForwardRoom& room) {
-  editor.replace(0, write_via(out, branch, room.via));
+  editor.replace(0, write_via(out, leaving.branch, room.via));
   if (is_recorded(sent.method)) {
     const bool sips = sent.target.scheme == Scheme::sips;
     editor.replace(1, write_record(out, sips, room.record_out));
   }
+  write_breadth(editor, sent, leaving.breadth, room.max_breadth);
 }
 
 void edit_response(Editor& editor, const Message& response) {
   editor.drop_values(find_header(response, HeaderId::via));
+  // RFC 3261 16.7 step 6: 503 speaks of the next hop; our caller would take it for us.
+  if (response.status == 503) {
+    editor.replace_text(response.start_line, "SIP/2.0 500 Next hop is unavailable\r\n");
+  }
 }
 
 }  // namespace fedge::sip

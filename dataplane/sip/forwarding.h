@@ -27,6 +27,7 @@ struct ForwardRoom {
   std::array<char, 512> record_in;
   std::array<char, 512> record_out;
   std::array<char, 4> max_forwards;
+  std::array<char, 4> max_breadth;
   std::array<char, 96> received;
   std::array<char, 16> rport;
   std::array<char, kMostHead> route;  // a strict router takes the Request-URI, however long
@@ -35,15 +36,22 @@ struct ForwardRoom {
 // Requests that form or refresh a dialog are recorded.
 bool is_recorded(Method method);
 
-// A request as it arrived: Route, Max-Forwards, received and rport, two Record-Routes (RFC 5658:
-// one per side, the outgoing one on top), Via.
+// What a request that we send is called by: its branch, and the Max-Breadth it carries.
+struct Leaving {
+  Branch branch;
+  uint32_t breadth = 0;
+};
+
+// A request as it arrived: Route, Max-Forwards, Max-Breadth (RFC 5393), received and rport, two
+// Record-Routes (RFC 5658: one per side, the outgoing one on top), Via.
 void edit_request(Editor& editor, const Message& request, const RouteSet& routes,
                   const Arrival& arrival, const PathEnd& in, const PathEnd& out,
-                  const Branch& branch, ForwardRoom& room);
-// A request as it went to another target before: only what names the outgoing side changes.
-void edit_repeated(Editor& editor, const Message& sent, const PathEnd& out, const Branch& branch,
+                  const Leaving& leaving, ForwardRoom& room);
+// A request as it went to another target before: only what names the outgoing side changes, and
+// Max-Breadth.
+void edit_repeated(Editor& editor, const Message& sent, const PathEnd& out, const Leaving& leaving,
                    ForwardRoom& room);
-// A response loses our Via.
+// A response loses our Via; 503 becomes 500.
 void edit_response(Editor& editor, const Message& response);
 
 // ";received=192.0.2.1" as the top Via of a request deserves it (RFC 3261 18.2.1); empty when it

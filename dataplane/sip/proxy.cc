@@ -88,7 +88,7 @@ void Proxy::on_send_failed(SendToken token, SendFailure why, Instant now) {
   if (client == nullptr) return;
   core_->note_failure(*client, failure_of(why), now);
   client->may_be_sent = false;
-  core_->on_branch_failed(*client, 503, Failover::send_failed, now);
+  core_->on_branch_failed(*client, kUnreachable, Failover::send_failed, now);
   core_->update_gauges();
 }
 

@@ -1,5 +1,6 @@
 // Requests from the moment they arrive to the choice of where they go (RFC 3261 16.3 to 16.5),
 // and the two methods that belong to another request: CANCEL (16.10) and ACK (17.2.1).
+#include <algorithm>
 #include <array>
 
 #include "dataplane/sip/core.h"
@@ -10,8 +11,14 @@ namespace fedge::sip {
 
 namespace {
 
-// Via, two Record-Routes, Max-Forwards, Route.
-constexpr size_t kMostAddedHeaders = 5;
+// Via, two Record-Routes, Max-Forwards, Max-Breadth, Route.
+constexpr size_t kMostAddedHeaders = 6;
+
+// RFC 5393 5.3.3: what is missing counts as the most that we take from anybody.
+uint8_t breadth_of(const Message& request) {
+  if (request.max_breadth < 0) return kMaxBreadth;
+  return static_cast<uint8_t>(std::min(request.max_breadth, kMaxBreadth));
+}
 
 Address address_of(std::string_view text) {
   Uri uri;
@@ -35,7 +42,8 @@ void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
                                  const TransactionKey& key, Instant now) {
   // Before Max-Forwards: a peer that offers compression must hear that there is none.
   if (request.method == Method::negotiate) return refuse(arrival, request, Rule::negotiate);
-  if (!validate(arrival, request, loop_hash(request, secret))) return;
+  const uint64_t loop = loop_hash(request, secret);
+  if (!validate(arrival, request, loop)) return;
   RouteSet routes;
   if (read_route_set(request, published->identity, routes) != RouteDefect::none) {
     return refuse(arrival, request, Refusal::route, 400, "Route is malformed");
@@ -53,29 +61,38 @@ void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
     const HeaderText headers[] = {{"Retry-After", kRetryAfter}};
     return refuse(arrival, request, Refusal::full, 503, "Too many transactions", headers);
   }
-  statistics.count(Rule::route);
-  server->method = request.method;
   server->source = arrival.connection;
   server->source_kind = arrival.peer.kind;
   server->source_peer = key_of_peer(arrival.peer);
-  server->single_target = direction.route == nullptr;
-  // RFC 3261 17.2.1: at once, since nobody knows how long the next hop takes.
-  if (request.method == Method::invite) answer(arrival, request, {100, {}, {}});
-  const Outgoing outgoing{request, &routes, &arrival};
-  if (!send_to_next_target(*server, outgoing, direction, now)) {
-    answer_failure(*server, outgoing, now);
+  start(*server, {request, &routes, &arrival, loop}, direction, now);
+}
+
+void Proxy::Core::start(ServerTransaction& server, const Outgoing& outgoing,
+                        const Direction& direction, Instant now) {
+  statistics.count(Rule::route);
+  server.method = outgoing.message.method;
+  server.breadth = breadth_of(outgoing.message);
+  server.single_target = direction.route == nullptr;
+  if (server.method == Method::invite) {
+    // RFC 3261 17.2.1: at once, since nobody knows how long the next hop takes.
+    answer(*outgoing.arrival, outgoing.message, {100, {}, {}});
+  } else {
+    wheel.set(server, now + published->timers.trying());
   }
+  if (!send_to_next_targets(server, outgoing, direction, now)) answer_best(server, outgoing, now);
 }
 
 // Nobody repeats a request over TCP and TLS but after a reconnect: it is answered by what the
 // first one is answered by, on the connection that is there now. INVITE hears again that we are
-// at it.
+// at it, or what it was refused with (RFC 3261 17.2.1).
 void Proxy::Core::on_repetition(ServerTransaction& server, const Arrival& arrival,
                                 const Message& request) {
   statistics.count_repetition();
   server.source = arrival.connection;
   if (request.method == Method::invite && server.state == ServerState::proceeding) {
     answer(arrival, request, {100, {}, {}});
+  } else if (server.state == ServerState::completed && server.held != nullptr) {
+    outbound.send(arrival.connection, {server.held, server.held_size});
   }
 }
 
@@ -92,6 +109,10 @@ bool Proxy::Core::validate(const Arrival& arrival, const Message& request, uint6
   }
   if (request.max_forwards == 0) {
     refuse(arrival, request, Refusal::max_forwards, 483, {});
+    return false;
+  }
+  if (request.max_breadth == 0) {
+    refuse(arrival, request, Refusal::max_breadth, 440, {});
     return false;
   }
   if (has_looped(request, loop)) {
@@ -185,10 +206,7 @@ void Proxy::Core::on_cancel(const Arrival& arrival, const Message& request,
   answer(arrival, request, {200, {}, {}});
   if (server->state != ServerState::proceeding || server->cancelled) return;
   server->cancelled = true;
-  for (ClientTransaction* c = transactions.first_branch(*server); c != nullptr;
-       c = transactions.next_branch(*c)) {
-    cancel_branch(*c, now);
-  }
+  call_off(*server, now);
 }
 
 // ACK of a refusal ends here, ACK of a 2xx travels on (RFC 3261 17.2.1, 13.2.2.4).
@@ -207,7 +225,7 @@ void Proxy::Core::forward_ack(const Arrival& arrival, const Message& request) {
   const uint64_t loop = loop_hash(request, secret);
   RouteSet routes;
   Direction direction;
-  if (request.max_forwards == 0 || has_looped(request, loop) ||
+  if (request.max_forwards == 0 || request.max_breadth == 0 || has_looped(request, loop) ||
       read_route_set(request, published->identity, routes) != RouteDefect::none ||
       choose(arrival, request, routes, direction) != Rule::route) {
     return statistics.count(Dropped::ack);
@@ -218,7 +236,8 @@ void Proxy::Core::forward_ack(const Arrival& arrival, const Message& request) {
   const Branch branch{kStateless, hash_of(request.via.value, secret), loop};
   Editor editor(request);
   const PathEnd in{&published->identity.side_of(arrival), source};
-  edit_request(editor, request, routes, arrival, in, path_out(next_hop), branch, forward_room);
+  edit_request(editor, request, routes, arrival, in, path_out(next_hop),
+               {branch, breadth_of(request)}, forward_room);
   const auto size = editor.write(room());
   if (!size) return statistics.count(Dropped::ack);
   const auto sent_to = outbound.send_to_next_hop(next_hop, {room().data(), *size}, 0);

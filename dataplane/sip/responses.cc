@@ -51,7 +51,6 @@ void Proxy::Core::on_oversized_response(const Message& response, Instant now) {
   if (client == nullptr || response.method != client->method || response.status < 200) return;
   if (client->state != ClientState::calling && client->state != ClientState::proceeding) return;
   if (client->method == Method::invite && response.status >= 300) acknowledge(*client, response);
-  client->passed_over = true;
   on_branch_failed(*client, 502, Failover::refused, now);
 }
 
@@ -67,7 +66,7 @@ void Proxy::Core::on_provisional(ClientTransaction& client, const Message& respo
   // A target that was passed over and wakes up: another one has the INVITE now, unless that one
   // has failed meanwhile.
   if (client.passed_over && is_invite) {
-    if (server == nullptr || !is_only_branch(*server, client)) return cancel_branch(client, now);
+    if (server == nullptr || is_superseded(*server, client)) return cancel_branch(client, now);
     client.passed_over = false;
   }
   // RFC 3261 16.7 step 2: each one but 100 gives timer C a new start.
@@ -76,17 +75,11 @@ void Proxy::Core::on_provisional(ClientTransaction& client, const Message& respo
   } else if (client.wait == Wait::first_response) {
     wait_for(client, Wait::timer_b, now);
   }
-  if (response.status == 100) return;  // hop by hop
+  // 100 goes no further; neither does any other, but to INVITE (RFC 4320 4.1).
+  if (response.status == 100 || !is_invite) return;
   if (server != nullptr && server->state == ServerState::proceeding) {
     forward_response(*server, response);
   }
-}
-
-// R3: an answer that says "not here, not now" sends the request to the next target.
-bool Proxy::Core::is_worth_another(const ServerTransaction& server, const ClientTransaction& client,
-                                   const Message& response) const {
-  return (response.status == 503 || response.status == 408) && !client.passed_over &&
-         !server.single_target && !server.cancelled;
 }
 
 void Proxy::Core::on_final(ClientTransaction& client, const Message& response, Instant now) {
@@ -107,25 +100,19 @@ void Proxy::Core::on_final(ClientTransaction& client, const Message& response, I
 
 void Proxy::Core::on_final_for(ServerTransaction& server, ClientTransaction& client,
                                const Message& response, Instant now) {
-  const bool is_success = response.status < 300;
-  if (server.state == ServerState::accepted && is_success) {
-    return forward_response(server, response);  // each 2xx to INVITE, 16.7 step 5
-  }
-  const bool is_only =
-      transactions.first_branch(server) == &client && transactions.next_branch(client) == nullptr;
-  if (server.state != ServerState::proceeding || (client.passed_over && !is_success && !is_only)) {
-    return statistics.count(Dropped::stray_response);
-  }
-  if (is_worth_another(server, client, response)) {
-    client.may_be_sent = false;  // it was, but nothing came of it
-    if (try_another(server, client, now)) return statistics.count(Failover::refused);
-  }
-  if (response.status == 408 && server.method != Method::invite) {
-    statistics.count(Dropped::late_timeout);  // RFC 4320 4.1
-  } else {
+  end_branch(server, client);
+  if (response.status < 300) {
+    // 16.7 step 5: the first 2xx at once, each further one to INVITE as well.
+    if (server.state == ServerState::completed) return statistics.count(Dropped::stray_response);
     forward_response(server, response);
+    if (server.state == ServerState::proceeding) finish(server, response.status, now);
+    return;
   }
-  finish(server, response.status, now);
+  if (server.state != ServerState::proceeding) return statistics.count(Dropped::stray_response);
+  client.may_be_sent = false;  // it was, but nothing came of it
+  hold(server, response);
+  if (response.status >= 600) call_off(server, now);  // 16.7 step 5
+  settle(server, client, Failover::refused, now);
 }
 
 // A 2xx repeated, since its ACK has not got through yet (RFC 6026 section 7.2).
@@ -149,15 +136,9 @@ void Proxy::Core::acknowledge(ClientTransaction& client, const Message& response
 void Proxy::Core::forward_response(const ServerTransaction& server, const Message& response) {
   Editor editor(response);
   edit_response(editor, response);
-  uint16_t status = response.status;
-  if (status == 503) {
-    // RFC 3261 16.7 step 6: it speaks of the next hop; our caller would take it for us.
-    status = 500;
-    editor.replace_text(response.start_line, "SIP/2.0 500 Next hop is unavailable\r\n");
-  }
   const auto size = editor.write(room());
   if (!size) return statistics.count(Dropped::response);
-  send_response(server, status, {room().data(), *size});
+  send_response(server, response.status, {room().data(), *size});
 }
 
 // On the connection the request came on; when that is gone, on another one to the same system.
@@ -171,29 +152,6 @@ void Proxy::Core::send_response(const ServerTransaction& server, uint16_t status
   }
   if (outcome == SendOutcome::full || outcome == SendOutcome::gone) {
     statistics.count(Dropped::response);
-  }
-}
-
-// The final response is out: what still rings elsewhere is called off (16.7 step 10).
-void Proxy::Core::finish(ServerTransaction& server, uint16_t status, Instant now) {
-  ClientTransaction* next = nullptr;
-  for (ClientTransaction* c = transactions.first_branch(server); c != nullptr; c = next) {
-    next = transactions.next_branch(*c);
-    if (c->state != ClientState::calling && c->state != ClientState::proceeding) continue;
-    if (server.method == Method::invite) {
-      cancel_branch(*c, now);
-    } else {
-      transactions.remove(*c);
-    }
-  }
-  if (server.method != Method::invite) return transactions.remove(server);  // timer J is zero
-  const Timers& timers = published->timers;
-  if (status < 300) {
-    transactions.accept(server);
-    wheel.set(server, now + timers.l());
-  } else {
-    server.state = ServerState::completed;
-    wheel.set(server, now + timers.h());
   }
 }
 

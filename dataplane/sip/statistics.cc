@@ -21,8 +21,8 @@ std::string label(std::string_view name, std::string_view key, std::string_view 
 }
 
 constexpr std::array<std::string_view, kRefusals> kRefusalNames = {
-    "malformed", "max_forwards",        "loop", "proxy_require",
-    "bad_route", "no_such_transaction", "full"};
+    "malformed",     "max_forwards", "max_breadth",         "loop",
+    "proxy_require", "bad_route",    "no_such_transaction", "full"};
 constexpr std::array<std::string_view, kFailovers> kFailoverNames = {
     "send_failed", "connection_lost", "no_response", "refused"};
 constexpr std::array<std::string_view, kDropped> kDroppedNames = {

@@ -14,13 +14,14 @@ namespace fedge::sip {
 enum class Refusal : uint8_t {
   malformed,
   max_forwards,
+  max_breadth,
   loop,
   proxy_require,
   route,
   no_such_transaction,
   full,
 };
-inline constexpr size_t kRefusals = 7;
+inline constexpr size_t kRefusals = 8;
 
 // Why another target was tried.
 enum class Failover : uint8_t { send_failed, connection_lost, no_response, refused };

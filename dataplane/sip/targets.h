@@ -15,4 +15,9 @@ namespace fedge::sip {
 uint32_t pick_target(std::span<const snapshot::Target> targets, const NextHops& next_hops,
                      const Health& health, std::span<const uint32_t> excluded, uint64_t random);
 
+// All of the lowest priority that still has one, as many as `out` takes. Returns how many.
+size_t pick_targets_of_priority(std::span<const snapshot::Target> targets,
+                                const NextHops& next_hops, const Health& health,
+                                std::span<const uint32_t> excluded, std::span<uint32_t> out);
+
 }  // namespace fedge::sip

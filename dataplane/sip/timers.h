@@ -4,6 +4,7 @@
 // states they end are left at once.
 #pragma once
 
+#include <algorithm>
 #include <string_view>
 
 #include "firmware/base/time.h"
@@ -26,6 +27,9 @@ struct Timers {
   static constexpr Duration j{0};
   static constexpr Duration k{0};
 
+  // RFC 4320 4.1: a request other than INVITE hears 100 when nothing else was said for as long as
+  // timer E takes to grow to T2.
+  Duration trying() const { return std::max(t2 - t1, Duration{0}); }
   Duration b() const { return 64 * t1; }  // INVITE without any response
   Duration f() const { return 64 * t1; }  // another request without a final response
   Duration h() const { return 64 * t1; }  // waiting for ACK of a refusal

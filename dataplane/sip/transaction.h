@@ -41,6 +41,11 @@ enum class ServerState : uint8_t {
   accepted,    // INVITE, 2xx sent: until timer L (RFC 6026)
 };
 
+// What a branch that ended without a response counts as in ServerTransaction::best, beside the
+// status codes. One that was silent counts as 408.
+inline constexpr uint16_t kUnreachable = 1;
+inline constexpr uint16_t kCongested = 2;  // our own queues or records
+
 // One request received and what became of it: the server transaction and the response context
 // of RFC 3261 16.7 together.
 struct ServerTransaction final : Timer {
@@ -53,13 +58,18 @@ struct ServerTransaction final : Timer {
   uint32_t branches = kNoIndex;  // client transactions, latest first
   uint32_t source_peer = 0;      // key of the next hop the request came from, 0 when none
   std::array<uint32_t, kMostTries> tried{};  // keys of the next hops tried
-  uint16_t failure = 0;                      // what the failed targets amount to
+  uint32_t held_size = 0;
+  // The best final response in the form in which it leaves, until the last branch has ended; then,
+  // of INVITE, until ACK: a repeated INVITE hears it again. Null: none came, or there was no room.
+  char* held = nullptr;
+  uint16_t best = 0;  // what the branches that have ended amount to; 0 when none has
   Method method = Method::other;
   ServerState state = ServerState::free;
   PeerKind source_kind = PeerKind::stranger;
   uint8_t tries = 0;
-  bool cancelled = false;
-  bool single_target = false;  // inside a dialog: no other target will do
+  uint8_t breadth = 0;  // Max-Breadth that no branch carries (RFC 5393)
+  bool cancelled : 1 = false;
+  bool single_target : 1 = false;  // inside a dialog, or too late: no other target will do
 
  private:
   void on_timer(Instant now) override { owner->on_server_timer(*this, now); }
@@ -105,9 +115,18 @@ struct ClientTransaction final : Timer {
   bool passed_over = false;               // another target is being tried instead
   bool cancel_wanted = false;             // CANCEL goes out with the first provisional response
   bool may_be_sent = false;  // the next hop may have seen it: trying another may duplicate
+  uint8_t breadth = 0;       // Max-Breadth that it carries, until it has ended
+
+  // Still without its final response, and not given up.
+  bool is_live() const { return state == ClientState::calling || state == ClientState::proceeding; }
+  // R3: has given no response in time, and is not waited for when there is anything else to do.
+  bool is_silent() const { return state == ClientState::calling && wait == Wait::timer_b; }
 
  private:
   void on_timer(Instant now) override { owner->on_client_timer(*this, now); }
 };
+
+static_assert(sizeof(ServerTransaction) <= 128 && sizeof(ClientTransaction) <= 128,
+              "a call leaves one of each behind for 32 seconds");
 
 }  // namespace fedge::sip

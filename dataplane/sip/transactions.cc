@@ -63,7 +63,9 @@ ServerTransaction* Transactions::add_server(const TransactionKey& key) {
   server->owner = &owner_;
   server->key = key;
   server->branches = kNoIndex;
-  server->failure = 0;
+  server->held = nullptr;
+  server->best = 0;
+  server->breadth = 0;
   server->state = ServerState::proceeding;
   server->tries = 0;
   server->cancelled = server->single_target = false;
@@ -90,6 +92,7 @@ void Transactions::remove(ServerTransaction& server) {
   uint32_t* link = &bucket_of(server.key);
   while (*link != index) link = &servers_[*link].next;
   *link = server.next;
+  release_held(server);
   server.state = ServerState::free;
   servers_.give(server);
 }
@@ -115,6 +118,7 @@ ClientTransaction* Transactions::add_client(ServerTransaction& server) {
   client->state = ClientState::calling;
   client->failure = HopFailure::none;
   client->passed_over = client->cancel_wanted = client->may_be_sent = false;
+  client->breadth = 0;
   server.branches = clients_.index_of(*client);
   return client;
 }
@@ -205,6 +209,12 @@ void Transactions::release_block(ClientTransaction& client) {
   if (client.block == nullptr) return;
   give_block(client.block);
   client.block = nullptr;
+}
+
+void Transactions::release_held(ServerTransaction& server) {
+  if (server.held == nullptr) return;
+  give_block(server.held);
+  server.held = nullptr;
 }
 
 uint64_t Transactions::random() { return hash_of(++randomness_, secret_); }

@@ -55,6 +55,7 @@ class Transactions {
   std::span<char> take_block(size_t size);
   void give_block(char* block);
   void release_block(ClientTransaction& client);
+  void release_held(ServerTransaction& server);
 
   uint64_t random();
   uint32_t server_count() const { return servers_.taken(); }

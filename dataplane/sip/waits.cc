@@ -25,23 +25,32 @@ void Proxy::Core::wait_for(ClientTransaction& client, Wait wait, Instant now) {
 
 // Timer H: the ACK has not come; timer L: no 2xx will be repeated any more.
 void Proxy::Core::on_server_timer(ServerTransaction& server, Instant) {
+  if (server.state == ServerState::proceeding) return send_trying(server);
   if (server.state == ServerState::completed) statistics.count_timeout();
   transactions.remove(server);
   update_gauges();
 }
 
+// RFC 4320 4.1: whoever waits for long for the answer to another request than INVITE hears that
+// it is being worked on.
+void Proxy::Core::send_trying(const ServerTransaction& server) {
+  const ClientTransaction* client = transactions.first_branch(server);
+  if (client == nullptr || !read_sent(*client)) return;
+  if (const auto size = write_answer_to_sent(sent, {100, {}, {}}, secret, room())) {
+    send_response(server, 100, {room().data(), *size});
+  }
+}
+
 void Proxy::Core::on_client_timer(ClientTransaction& client, Instant now) {
   ServerTransaction* const server = transactions.server_of(client);
+  const bool is_open = server != nullptr && server->state == ServerState::proceeding;
   switch (client.wait) {
     case Wait::first_response:
       note_failure(client, HopFailure::no_response, now);
       // The silent target keeps its transaction: it may still answer.
-      if (server != nullptr && server->state == ServerState::proceeding &&
-          try_another(*server, client, now)) {
-        statistics.count(Failover::no_response);
-        client.passed_over = true;
-      }
-      return wait_for(client, Wait::timer_b, now);
+      wait_for(client, Wait::timer_b, now);
+      if (is_open) settle(*server, client, Failover::no_response, now);
+      return update_gauges();
     case Wait::timer_c:
       // RFC 3261 16.8: the next hop answers the CANCEL with 487.
       return cancel_branch(client, now);
@@ -50,7 +59,7 @@ void Proxy::Core::on_client_timer(ClientTransaction& client, Instant now) {
       // The caller's own timer ends with ours: too late for another target.
       statistics.count_timeout();
       if (client.state == ClientState::calling) note_failure(client, HopFailure::no_response, now);
-      client.passed_over = true;
+      if (is_open) server->single_target = true;
       on_branch_failed(client, 408, Failover::no_response, now);
       return update_gauges();
     case Wait::timer_m:
@@ -67,7 +76,7 @@ void Proxy::Core::on_connection_closed(ConnectionId connection, Instant now) {
     transactions.set_connection(*client, 0);
     if (client->state == ClientState::calling) {
       note_failure(*client, HopFailure::connection_lost, now);
-      on_branch_failed(*client, 503, Failover::connection_lost, now);
+      on_branch_failed(*client, kUnreachable, Failover::connection_lost, now);
     }
   }
 }

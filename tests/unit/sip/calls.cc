@@ -208,6 +208,7 @@ TEST_F(Calls, R10_4320_OtherRequestsTimeOutInSilence) {
   receive(from_partner(), RequestText{});
   take();
   pass(33s);
+  take_response(kFromPartner, 100);
   expect_idle();
 }
 

@@ -97,6 +97,7 @@ TEST_F(Failover3, R3_NextTargetWhenNoResponseComes) {
   receive(from_partner(), RequestText{});
   Taken first = take_request(fe1, Method::message);
   pass(3999ms);
+  take_response(kFromPartner, 100);
   EXPECT_TRUE(outbound.empty());
   pass(5ms);
   Taken second = take_request(fe2, Method::message);
