@@ -86,9 +86,9 @@ void Control::on_init_message(link::Received received) {
       }
       return;
     case link::MessageKind::link_opened:
-      if (auto m = link::decode<link::LinkOpened>(received.payload);
-          m && m->peer == Process::agent && !received.fds.empty()) {
-        on_agent_link(std::move(received.fds[0]));
+      if (auto m = link::decode<link::LinkOpened>(received.payload); m && !received.fds.empty()) {
+        if (m->peer == Process::agent) on_agent_link(std::move(received.fds[0]));
+        if (m->peer == Process::signal) on_signal_link(std::move(received.fds[0]));
       }
       return;
     case link::MessageKind::publish_state:
@@ -103,6 +103,25 @@ void Control::on_init_message(link::Received received) {
       return;
     default:
       loop_.stop();
+  }
+}
+
+// Signal tells about next hops, and asks nothing.
+void Control::on_signal_link(Fd socket) {
+  next_hops_.forget_states();
+  signal_ =
+      std::make_unique<link::Channel>(loop_, Process::control, Process::signal, std::move(socket));
+  signal_->start([this](const link::Received& received) { on_signal_message(received); },
+                 [](const std::string&) {});
+}
+
+void Control::on_signal_message(const link::Received& received) {
+  if (received.kind == link::MessageKind::next_hop_state) {
+    if (auto m = link::decode<link::NextHopState>(received.payload)) {
+      next_hops_.on_state(std::move(*m));
+    }
+  } else if (auto m = link::decode<link::Failover>(received.payload)) {
+    next_hops_.on_failover(std::move(*m));
   }
 }
 

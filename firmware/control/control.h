@@ -12,6 +12,7 @@
 #include "firmware/control/explain.h"
 #include "firmware/control/generations.h"
 #include "firmware/control/metrics.h"
+#include "firmware/control/next_hop_book.h"
 #include "firmware/control/publisher.h"
 #include "firmware/control/request.h"
 #include "firmware/control/vault.h"
@@ -49,6 +50,7 @@ class Control {
   Vault& vault() { return vault_; }
   Explainer& explainer() { return explainer_; }
   const CounterPages& pages() const { return pages_; }
+  const NextHopBook& next_hops() const { return next_hops_; }
   // What the box runs, even without a database.
   const Generation& running() const;
   const std::string& generations_folder() const { return generations_.folder(); }
@@ -69,6 +71,8 @@ class Control {
   void on_counters(std::vector<Fd>& fds, link::Process writer);
   void on_agent_link(Fd socket);
   void on_agent_message(link::Received received);
+  void on_signal_link(Fd socket);
+  void on_signal_message(const link::Received& received);
   void send_reply(uint64_t link, uint64_t id, const Reply& reply);
   void begin();
   void begin_again();
@@ -86,6 +90,7 @@ class Control {
   Options options_;
   link::Channel init_;
   std::unique_ptr<link::Channel> agent_;
+  std::unique_ptr<link::Channel> signal_;
   uint64_t agent_links_ = 0;  // replies to an earlier link are dropped
   DatabaseKeeper database_;
   Vault vault_;
@@ -96,6 +101,7 @@ class Control {
   Generation found_on_disk_;
   Explainer explainer_;
   CounterPages pages_;
+  NextHopBook next_hops_;
   std::unique_ptr<Counters> counters_;
   Alarm certificate_alarm_;
   Alarm offer_alarm_;

@@ -90,6 +90,8 @@ std::string manifest_of(const Generation& generation) {
   return text + "end\n";
 }
 
+}  // namespace
+
 // Whole only once the folder is flushed: what names it is written later.
 Status write_new_file(const std::string& path, Bytes contents, Flush flush) {
   const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
@@ -105,8 +107,6 @@ Status write_new_file(const std::string& path, Bytes contents, Flush flush) {
   }
   return {};
 }
-
-}  // namespace
 
 Result<SectionPointer> hold_section(snapshot::Kind kind, Bytes section) {
   if (auto good = snapshot::check_envelope(section, kind); !good) {

@@ -66,9 +66,10 @@ class Generations {
   store::Fault fault_;
 };
 
-// The files of one generation in any folder, which must exist and which nobody reads yet; with or
-// without flushing them to the disk.
+// Files of a folder that exists and that nobody reads yet, with or without flushing them to the
+// disk: any one, and those of one generation.
 enum class Flush : uint8_t { no, yes };
+Status write_new_file(const std::string& path, Bytes contents, Flush flush);
 Status write_generation(const std::string& folder, const Generation& generation, Flush flush,
                         const store::Fault& fault = {});
 

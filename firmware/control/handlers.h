@@ -2,6 +2,8 @@
 // and never waits: what takes longer answers through Request::respond.
 #pragma once
 
+#include "firmware/base/json.h"
+#include "firmware/control/next_hop_book.h"
 #include "firmware/control/request.h"
 #include "firmware/topology/finding.h"
 
@@ -49,6 +51,11 @@ Answer on_get_health(Control& control, Request& request);
 Answer on_get_metrics(Control& control, Request& request);
 Answer on_get_openapi(Control& control, Request& request);
 Answer on_recover_database(Control& control, Request& request);
+// handlers_next_hops.cc
+Answer on_list_next_hops(Control& control, Request& request);
+Answer on_list_failovers(Control& control, Request& request);
+// Members of an object: state, since, reason, last_probe.
+void write_knowledge(json::Writer& w, const HopKnowledge& hop);
 // handlers_routes.cc
 Answer on_get_peers(Control& control, Request& request);
 Answer on_explain(Control& control, Request& request);

@@ -3,6 +3,7 @@
 
 #include "firmware/control/control.h"
 #include "firmware/control/handlers.h"
+#include "firmware/snapshot/lookup.h"
 #include "firmware/snapshot/reader.h"
 
 namespace fedge::control {
@@ -16,8 +17,9 @@ constexpr size_t kMostArgument = 1024;
 class PeerList {
  public:
   PeerList(const snapshot::Section<snapshot::Routing>& routing,
-           const snapshot::Section<snapshot::Realms>& realms, const CounterPages& pages)
-      : routing_(routing), realms_(realms), pages_(pages) {}
+           const snapshot::Section<snapshot::Realms>& realms, const CounterPages& pages,
+           const NextHopBook& book)
+      : routing_(routing), realms_(realms), pages_(pages), book_(book) {}
 
   std::string write() {
     const auto next_hops = routing_.items(routing_.root().next_hops);
@@ -48,7 +50,12 @@ class PeerList {
     w_.member("transport", hop.transport == snapshot::Transport::tls ? "tls" : "tcp");
     w_.member("realm", realm(hop.realm)).key("endpoints").begin_array();
     for (const Endpoint& e : routing_.items(hop.endpoints)) w_.value(e.text());
-    w_.end_array().end_object();
+    w_.end_array();
+    if (hop.lookup != snapshot::Lookup::none) {
+      w_.member("lookup", snapshot::describe_lookup(hop.lookup, routing_.text(hop.host)));
+    }
+    write_knowledge(w_, book_.find(name_of(hop, routing_, realms_)));
+    w_.end_object();
   }
   void write_counters(std::string_view name) {
     const auto page = static_cast<size_t>(link::Process::signal);
@@ -62,6 +69,7 @@ class PeerList {
   const snapshot::Section<snapshot::Routing>& routing_;
   const snapshot::Section<snapshot::Realms>& realms_;
   const CounterPages& pages_;
+  const NextHopBook& book_;
   json::Writer w_{json::Writer::Style::pretty};
 };
 
@@ -85,6 +93,8 @@ Attempt<std::shared_ptr<Folder>> write_sections(Control& control, Generation gen
       std::make_shared<Folder>(control.state_folder() + "/explain/" + std::to_string(++number));
   Status done = make_directories(folder->path);
   if (done) done = write_generation(folder->path, generation, Flush::no);
+  const std::string states = control.next_hops().text();
+  if (done) done = write_new_file(folder->path + "/next_hops", as_bytes(states), Flush::no);
   if (!done) return std::unexpected(Refusal{500, {}, done.error()});
   return folder;
 }
@@ -147,7 +157,8 @@ Answer on_get_peers(Control& control, Request&) {
   auto open_realms = snapshot::Section<snapshot::Realms>::open(realms->mapping.bytes());
   if (!open_routing) return error_reply(500, open_routing.error());
   if (!open_realms) return error_reply(500, open_realms.error());
-  return json_reply(PeerList(*open_routing, *open_realms, control.pages()).write());
+  return json_reply(
+      PeerList(*open_routing, *open_realms, control.pages(), control.next_hops()).write());
 }
 
 Answer on_explain(Control& control, Request& request) {

@@ -86,7 +86,7 @@ Answer on_get_health(Control& control, Request&) {
 
 Answer on_get_metrics(Control& control, Request&) {
   Reply reply;
-  reply.body = format_metrics(control.pages());
+  reply.body = format_metrics(control.pages()) + control.next_hops().metrics();
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
   return reply;
 }

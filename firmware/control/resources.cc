@@ -21,6 +21,11 @@ constexpr std::array kNewestFirst{
     kLimit, Parameter{"before", number, false, "only numbers below this one: the next page"}};
 constexpr std::array kByName{
     kLimit, Parameter{"after", text, false, "only ids behind this one: the next page"}};
+constexpr std::array kNextHopParameters{
+    Parameter{"state", text, false, "only those in this state: unknown, up, recovering, down"}};
+constexpr std::array kFailoverParameters{
+    Parameter{"limit", number, false, "items in the answer (50; at most 1000)"},
+    Parameter{"next_hop", text, false, "only those from or to this host"}};
 constexpr std::array kExplainParameters{
     Parameter{"from", text, true, "the From URI: sip:alice@partner.example"},
     Parameter{"to", text, true, "the request URI: sip:bob@example.com"},
@@ -158,6 +163,12 @@ const std::array kResources{
              {},
              kOk,
              on_get_peers},
+    Resource{"GET", "/v1/next-hops", Role::viewer, false, false, BodyType::none,
+             "Next hops of the running revision, and whether they answer: state, since when, why.",
+             kNextHopParameters, kOk, on_list_next_hops},
+    Resource{"GET", "/v1/failovers", Role::viewer, false, false, BodyType::none,
+             "The last 1,000 requests that went to another target, newest first, and why.",
+             kFailoverParameters, kOk, on_list_failovers},
     Resource{"GET", "/v1/certificates", Role::viewer, false, true, BodyType::none,
              "Certificates and their staged successors; never keys.", kByName, kOk,
              on_list_certificates},

@@ -32,6 +32,8 @@ enum class MessageKind : uint16_t {
   api_reply,         // control → agent; fd: body, if any
   peer_connected,    // signal → fastpath: we connect to, or accepted and named, this peer
   peer_gone,         // signal → fastpath
+  next_hop_state,    // signal → control: who answers and who does not
+  failover,          // signal → control: a request went to another target
 };
 
 struct Ready {
@@ -206,6 +208,51 @@ struct PeerGone {
   template <class V>
   bool visit(V& v) {
     return v(realm) && v(remote);
+  }
+};
+
+// What names a next hop to another process: as in Routing::next_hops, whatever the snapshot.
+struct NextHopName {
+  std::string host;
+  std::string realm;
+  uint16_t port = 0;
+  bool tls = false;
+  template <class V>
+  bool visit(V& v) {
+    return v(host) && v(realm) && v(port) && v(tls);
+  }
+  friend auto operator<=>(const NextHopName&, const NextHopName&) = default;
+};
+
+enum class HopState : uint8_t { unknown, up, recovering, down };
+constexpr bool is_valid(HopState s) { return s <= HopState::down; }
+
+struct NextHopState {
+  static constexpr auto kKind = MessageKind::next_hop_state;
+  NextHopName next_hop;
+  HopState state{};
+  std::string reason;  // in words: why it is, or was last, down
+  int64_t since = 0;   // seconds since 1970; likewise the next
+  int64_t probed = 0;  // 0: it was never asked
+  template <class V>
+  bool visit(V& v) {
+    return next_hop.visit(v) && v(state) && v(reason) && v(since) && v(probed);
+  }
+};
+
+struct Failover {
+  static constexpr auto kKind = MessageKind::failover;
+  int64_t time = 0;  // seconds since 1970
+  std::string method;
+  std::string rule;  // JSON path in the topology
+  NextHopName from;
+  NextHopName to;
+  std::string reason;
+  std::string call_id;  // its beginning
+  template <class V>
+  bool visit(V& v) {
+    return v(time) && v(method) && v(rule) && from.visit(v) && to.visit(v) && v(reason) &&
+           v(call_id);
   }
 };
 

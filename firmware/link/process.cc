@@ -41,8 +41,9 @@ constexpr std::array kForwarderToInit{ready, snapshot_running};
 constexpr std::array kAgentToControl{api_request};
 constexpr std::array kControlToAgent{api_reply};
 constexpr std::array kSignalToFastpath{peer_connected, peer_gone};
+constexpr std::array kSignalToControl{next_hop_state, failover};
 
-constexpr std::array<LinkSpec, 11> kLinks{{
+constexpr std::array<LinkSpec, 12> kLinks{{
     {init, control, kInitToControl},
     {control, init, kControlToInit},
     {init, fastpath, kInitToFastpath},
@@ -54,6 +55,7 @@ constexpr std::array<LinkSpec, 11> kLinks{{
     {agent, control, kAgentToControl},
     {control, agent, kControlToAgent},
     {signal, fastpath, kSignalToFastpath},
+    {signal, control, kSignalToControl},
 }};
 
 }  // namespace

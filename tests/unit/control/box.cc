@@ -113,8 +113,12 @@ void Box::open_agent_link() {
         if (!r.fds.empty()) a.body = as_text(Mapping::read_only(r.fds[0].get())->bytes());
       },
       [](const std::string&) {});
-  const int fd = ends->second.get();
-  init_->send(link::LinkOpened{Process::agent}, {&fd, 1});
+  open_link(Process::agent, std::move(ends->second));
+}
+
+void Box::open_link(Process peer, Fd socket) {
+  const int fd = socket.get();
+  init_->send(link::LinkOpened{peer}, {&fd, 1});
 }
 
 void Box::say_process(Process process, bool up) {

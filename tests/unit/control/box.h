@@ -56,6 +56,9 @@ class Box {
   // As after a loss of init's seal folder: the next start gets other sealing keys.
   void lose_sealing_keys();
   void say_process(link::Process process, bool up);
+  // As init opens a link from control to another process.
+  void open_link(link::Process peer, Fd socket);
+  Loop& loop() { return loop_; }
   std::map<link::Process, Manner> manners;
   std::vector<link::SnapshotOffer> offers;
   std::vector<std::vector<SectionPointer>> offered_sections;

@@ -23,7 +23,7 @@ TEST(ProcessTable, LinksEveryoneToInitAndFewToEachOther) {
   }
   EXPECT_TRUE(linked(Process::agent, Process::control));
   EXPECT_TRUE(linked(Process::fastpath, Process::signal));
-  EXPECT_FALSE(linked(Process::control, Process::signal));
+  EXPECT_TRUE(linked(Process::control, Process::signal));
   EXPECT_FALSE(linked(Process::agent, Process::fastpath));
 }
 
@@ -32,6 +32,8 @@ TEST(ProcessTable, AllowsEachMessageOnItsLinkOnly) {
   EXPECT_FALSE(may_send(Process::signal, Process::init, MessageKind::snapshot_offer));
   EXPECT_FALSE(may_send(Process::init, Process::fastpath, MessageKind::sealing_key));
   EXPECT_FALSE(may_send(Process::fastpath, Process::signal, MessageKind::peer_connected));
+  EXPECT_TRUE(may_send(Process::signal, Process::control, MessageKind::failover));
+  EXPECT_FALSE(may_send(Process::control, Process::signal, MessageKind::failover));
 }
 
 }  // namespace
