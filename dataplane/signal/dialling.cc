@@ -45,7 +45,6 @@ void Worker::want(Trunk& trunk) {
   options_.directory->want(options_.number, trunk.name);
 }
 
-// What a name leads to: now known, or other than before.
 void Worker::on_found(const std::shared_ptr<const Found>& found) {
   const Instant now = loop_.now();
   for (Trunk* trunk : trunks_.find_named(found->name)) {

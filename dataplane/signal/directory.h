@@ -16,27 +16,12 @@
 
 #include "dataplane/signal/directory_statistics.h"
 #include "dataplane/signal/generation.h"
+#include "dataplane/signal/hop_name.h"
 #include "firmware/base/loop.h"
 #include "firmware/base/mailbox.h"
 #include "firmware/resolve/service.h"
 
 namespace fedge::signal {
-
-// What is looked up.
-struct HopName {
-  std::string host;  // a SIP domain for SRV
-  uint16_t port = 0;
-  snapshot::Lookup lookup = snapshot::Lookup::none;  // none: nothing is
-  bool use_v4 = false;                               // families that the next hop's realm has
-  bool use_v6 = false;
-  friend bool operator==(const HopName&, const HopName&) = default;
-  // In words: "SRV _sipfederationtls._tcp.partner.example".
-  std::string text() const;
-};
-struct HopNameHash {
-  size_t operator()(const HopName& name) const;
-};
-HopName name_of(const Generation& generation, const snapshot::NextHop& next_hop);
 
 // What a name leads to.
 struct Found {

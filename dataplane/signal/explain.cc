@@ -7,6 +7,7 @@
 #include "dataplane/sip/decision.h"
 #include "firmware/base/json.h"
 #include "firmware/net/dns_name.h"
+#include "firmware/snapshot/lookup.h"
 #include "firmware/snapshot/routes.h"
 #include "firmware/wire/sip/name_addr.h"
 #include "firmware/wire/sip/uri.h"
@@ -140,6 +141,10 @@ void write_targets(json::Writer& out, const Sections& s, const snapshot::Route& 
     out.key("endpoints").begin_array();
     for (const Endpoint& endpoint : s.routing.items(hop.endpoints)) out.value(endpoint.text());
     out.end_array();
+    // What they are just now, the running process knows; see its log and metrics.
+    if (hop.lookup != snapshot::Lookup::none) {
+      out.member("lookup", snapshot::describe_lookup(hop.lookup, s.routing.text(hop.host)));
+    }
     out.member("priority", target.priority).member("weight", target.weight).end_object();
   }
 }

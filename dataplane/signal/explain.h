@@ -24,7 +24,8 @@ struct Question {
 Result<Question> parse_question(std::span<char* const> arguments);
 
 // {"decision":"forward"|"refuse","status":…,"reason":…,"steps":[{"step","rule","text"}],
-//  "targets":[{"next_hop","host","transport","realm","endpoints","priority","weight"}]}
+//  "targets":[{"next_hop","host","transport","realm","endpoints","priority","weight"}]}; a target
+// that is found by name has no endpoints but "lookup": what DNS is asked
 Result<std::string> explain(const Question& question);
 
 }  // namespace fedge::signal

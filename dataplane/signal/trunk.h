@@ -16,6 +16,7 @@
 #include "dataplane/signal/connection.h"
 #include "dataplane/signal/directory.h"
 #include "dataplane/signal/generation.h"
+#include "dataplane/signal/hop_name.h"
 
 namespace fedge::signal {
 

@@ -44,6 +44,9 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
   // Ten times a second: gauges, retired trunks, silent handshakes.
   void on_beat();
 
+  // The directory tells what a name leads to: known for the first time, or other than before.
+  void on_found(const std::shared_ptr<const Found>& found);
+
   // Accepts and reads no more. Once drained() nothing waits to be sent.
   void begin_stop();
   bool drained();
@@ -84,7 +87,6 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
   // dialling.cc: connections to next hops.
   Trunk& trunk_of(uint32_t next_hop);
   void want(Trunk& trunk);
-  void on_found(const std::shared_ptr<const Found>& found);
   Connection* dial(Trunk& trunk, Instant now);
   bool start_attempt(Connection& connection, Instant now);
   void on_connected(Connection& connection, Instant now);
