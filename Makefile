@@ -27,6 +27,7 @@ MAIN_fedge-agent    := mgmt/agent
 
 # Third parties come in by -isystem: their warnings are not ours.
 DPDK_FLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libdpdk 2>/dev/null))
+SOFIA_FLAGS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags sofia-sip-ua))
 # Linked statically: DPDK would load every driver there is otherwise, which takes its time at
 # each start. Whole archives are those that register themselves; ports are kernel interfaces
 # (AF_XDP, AF_PACKET) or PCI devices.
@@ -47,7 +48,8 @@ CXXFLAGS := -std=c++23 $(OPT) $(WARNINGS) $(SANITIZE) -I. -fno-omit-frame-pointe
 # Only Beast needs exceptions; tests use what GoogleTest uses.
 NOEXCEPT := -fno-exceptions -fno-rtti
 flags_for = $(if $(filter firmware/http/% tests/%,$(1)),,$(NOEXCEPT)) \
-  $(if $(filter dataplane/fastpath/% tests/unit/fastpath/% tests/bench/%,$(1)),$(DPDK_FLAGS))
+  $(if $(filter dataplane/fastpath/% tests/unit/fastpath/% tests/bench/%,$(1)),$(DPDK_FLAGS)) \
+  $(if $(filter tests/bench/sip_parse.cc,$(1)),$(SOFIA_FLAGS))
 
 sources  = $(filter-out %/main.cc,$(wildcard $(1)/*.cc))
 objects  = $(patsubst %.cc,$(BUILD)/obj/%.o,$(call sources,$(1)))
@@ -137,7 +139,7 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(ARCHIVES)
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@echo '  LINK bench/$*'
-	@$(CXX) $(SANITIZE) -o $@ $< $(call group,$(ARCHIVES)) $(LIBS) -lbenchmark -lssl -lcrypto
+	@$(CXX) $(SANITIZE) -o $@ $< $(call group,$(ARCHIVES)) $(LIBS) -lbenchmark -lssl -lcrypto $(if $(filter sip_parse,$*),-lsofia-sip-ua)
 
 unit-binaries: $(UNIT_TESTS)
 fuzz-binaries: $(FUZZERS)
