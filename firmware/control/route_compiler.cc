@@ -182,14 +182,11 @@ class RouteCompiler {
   }
 
   std::string finish() {
-    std::vector<std::string> patterns;
     std::vector<snapshot::Route> routes;
-    patterns.reserve(routes_.size());
     routes.reserve(routes_.size());
-    for (DraftRoute& draft : routes_) {
+    for (const DraftRoute& draft : routes_) {
       routes.push_back({writer_.text(draft.pattern), draft.path, writer_.slice(draft.targets),
                         draft.kind, draft.forking});
-      patterns.push_back(std::move(draft.pattern));
     }
     std::ranges::sort(peers_, {},
                       [](const DraftPeer& p) { return std::tuple{p.key(), p.next_hop}; });
@@ -203,8 +200,7 @@ class RouteCompiler {
     const bool federates = t_.edge_pool && t_.edge_pool->federation;
     snapshot::Routing root{};
     root.next_hops = writer_.slice(hops_);
-    root.routes = writer_.slice(routes);
-    root.buckets = writer_.slice(snapshot::build_buckets(patterns));
+    snapshot::write_routes(writer_, std::move(routes), root);
     root.peers = writer_.slice(peers);
     root.federation = federates ? 1 : 0;
     return writer_.finish(root);

@@ -1,9 +1,8 @@
 #include <algorithm>
-#include <bit>
 #include <string>
 
 #include "firmware/snapshot/checker.h"
-#include "firmware/snapshot/checksum.h"
+#include "firmware/snapshot/routes.h"
 
 namespace fedge::snapshot {
 namespace {
@@ -42,40 +41,6 @@ template <class Owner>
 bool has_chain(const Owner& section, const Certificate& certificate) {
   const auto chain = section.items(certificate.chain);
   return !chain.empty() && std::ranges::all_of(chain, [](Text der) { return der.size > 0; });
-}
-
-// Each route is found at its place and no bucket leads anywhere else, so probing ends.
-std::string check_buckets(const Section<Routing>& section) {
-  const auto routes = section.items(section.root().routes);
-  const auto buckets = section.items(section.root().buckets);
-  if (routes.empty() && buckets.empty()) return {};
-  if (!std::has_single_bit(buckets.size()) || buckets.size() < 2 * routes.size()) {
-    return "the route table has the wrong size";
-  }
-  size_t used = 0;
-  for (const RouteBucket& bucket : buckets) {
-    if (bucket.route > routes.size()) return "the route table leads outside";
-    used += bucket.route != 0;
-  }
-  if (used != routes.size()) return "the route table does not hold each route once";
-  const size_t mask = buckets.size() - 1;
-  for (size_t i = 0; i < routes.size(); ++i) {
-    const std::string_view pattern = section.text(routes[i].pattern);
-    const auto hash = static_cast<uint32_t>(hash_of(pattern));
-    size_t slot = hash & mask;
-    while (buckets[slot].route != 0 && buckets[slot].route != i + 1) {
-      // A twin in front would hide this route.
-      if (buckets[slot].hash == hash &&
-          section.text(routes[buckets[slot].route - 1].pattern) == pattern) {
-        return at("route", i, "has the pattern of another");
-      }
-      slot = (slot + 1) & mask;
-    }
-    if (buckets[slot].route != i + 1 || buckets[slot].hash != hash) {
-      return at("route", i, "is not in the route table");
-    }
-  }
-  return {};
 }
 
 std::string_view defect_of(const Section<Routing>& section, const Route& route) {
@@ -161,7 +126,7 @@ std::string check_references(const Section<Routing>& section) {
     }
   }
   if (root.federation > 1) return "federation is neither on nor off";
-  return check_buckets(section);
+  return check_index(section);
 }
 
 std::string check_references(const Section<Signalling>& section) {

@@ -1,6 +1,6 @@
 // The look-up every request makes: which route serves this request URI. Longest match: the user
-// route user@domain, the domain itself, then "*.parent" from the nearest parent up. One hash
-// probe a step, whatever the number of routes.
+// route user@domain, the domain itself, then "*.parent" from the nearest parent up. A step
+// that finds nothing reads two words of the index; a hit, one cache line besides.
 #pragma once
 
 #include <span>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "firmware/snapshot/reader.h"
+#include "firmware/snapshot/writer.h"
 
 namespace fedge::snapshot {
 
@@ -17,8 +18,11 @@ namespace fedge::snapshot {
 const Route* find_route(const Section<Routing>& routing, std::string_view user,
                         std::string_view domain);
 
-// Builds the buckets of a route list (compiler side).
-std::vector<RouteBucket> build_buckets(const std::vector<std::string>& patterns);
+// Writes `routes` (patterns through writer.text()) and their index into `root` (compiler side).
+void write_routes(Writer& writer, std::vector<Route> routes, Routing& root);
+
+// Empty, or why the routes of a section cannot be looked up; what check_references() asks.
+std::string check_index(const Section<Routing>& section);
 
 // The peer whose certificate carries one of `names` (lower case) and whose connections come from
 // `realm`; null for a stranger. A name of its own goes before "*.domain". Of a peer of several

@@ -19,10 +19,14 @@ class Writer {
   explicit Writer(Kind kind);
   // Equal texts share their bytes.
   Text text(std::string_view value);
+  // What text() was given; until the next call.
+  std::string_view read(Text text) const {
+    return std::string_view(out_).substr(text.at, text.size);
+  }
   template <class T>
   Slice<T> slice(const std::vector<T>& records) {
     if (records.empty()) return {};
-    const uint32_t at = append(records.data(), records.size() * sizeof(T), alignof(T));
+    const uint32_t at = append(records.data(), records.size() * sizeof(T), kAlignment<T>);
     if constexpr (!std::has_unique_object_representations_v<T>) {
       for (size_t i = 0; i < records.size(); ++i) clear_gap(Gap<T>{}, at + i * sizeof(T));
     }
@@ -37,6 +41,9 @@ class Writer {
   }
 
  private:
+  // A record as large as a cache line lies in one.
+  template <class T>
+  static constexpr size_t kAlignment = sizeof(T) == 64 ? 64 : alignof(T);
   // The one octet between an Endpoint's address and port; no other record may have a gap.
   template <class T>
   struct Gap;

@@ -52,15 +52,16 @@ struct Snapshot {
           Transport::tls},
          {t.text("sip.b.example"), t.slice<fedge::Endpoint>({endpoint("10.1.0.3:5061")}), 0, 0,
           Transport::tls}});
-    const auto routes = t.slice<Route>(
-        {{t.text("a.example"), t.text("/0"), t.slice<Target>({{0, 1, 1}, {1, 2, 1}}),
-          RouteKind::presence_domain},
-         {t.text("b.example"), t.text("/1"), t.slice<Target>({{1, 1, 1}}), RouteKind::partner}});
+    std::vector<Route> routes{
+        {t.text("a.example"), t.text("/0"), t.slice<Target>({{0, 1, 1}, {1, 2, 1}}),
+         RouteKind::presence_domain},
+        {t.text("b.example"), t.text("/1"), t.slice<Target>({{1, 1, 1}}), RouteKind::partner}};
     const auto peers =
         t.slice<Peer>({{t.text("fe1.a.example"), {}, 0, 0, PeerSide::inside},
                        {t.text("sip.b.example"), t.text("b.example"), 1, 0, PeerSide::partner}});
-    const auto buckets = t.slice(build_buckets({"a.example", "b.example"}));
-    routing = open<Routing>(t.finish(Routing{hops, routes, buckets, peers, 1}));
+    Routing root{hops, {}, {}, peers, 1};
+    write_routes(t, std::move(routes), root);
+    routing = open<Routing>(t.finish(root));
     signalling = open<Signalling>(
         Writer(Kind::signalling)
             .finish(Signalling{500, 4000, 5000, 185000, 2000, 4000, 5000, 600000, 10000, 65536,

@@ -82,10 +82,8 @@ inline std::string sample_routing(uint16_t realm) {
   hop.realm = realm;
   hop.tls_context = snapshot::kNone16;
   const std::vector<snapshot::NextHop> hops{hop};
-  const std::vector<snapshot::RouteBucket> buckets(2);
   snapshot::Routing root{};
   root.next_hops = w.slice(hops);
-  root.buckets = w.slice(buckets);
   return w.finish(root);
 }
 

@@ -65,9 +65,7 @@ Compiled compile(const std::vector<TestRealm>& realms) {
   snapshot::Appliance appliance{};
   appliance.name = a.text("box");
   snapshot::Writer o(snapshot::Kind::routing);
-  const std::vector<snapshot::RouteBucket> buckets(2);
-  snapshot::Routing routing{};
-  routing.buckets = o.slice(buckets);
+  const snapshot::Routing routing{};
   return {{{snapshot::Kind::appliance, a.finish(appliance)},
            {snapshot::Kind::realms, r.finish(root)},
            {snapshot::Kind::listeners, l.finish(listener_root)},

@@ -81,15 +81,16 @@ std::string make_routing(const Layout& layout) {
                    context_of(next_hop.transport), next_hop.transport};
   };
   const auto hops = w.slice<NextHop>({hop(layout.front_end), hop(layout.partner)});
-  const auto routes = w.slice<Route>({{w.text("example.com"), w.text("/presence_domains/0"),
-                                       w.slice<Target>({{0, 1, 1}}), RouteKind::presence_domain},
-                                      {w.text("partner.example"), w.text("/partners/0"),
-                                       w.slice<Target>({{1, 1, 1}}), RouteKind::partner}});
+  std::vector<Route> routes{{w.text("example.com"), w.text("/presence_domains/0"),
+                             w.slice<Target>({{0, 1, 1}}), RouteKind::presence_domain},
+                            {w.text("partner.example"), w.text("/partners/0"),
+                             w.slice<Target>({{1, 1, 1}}), RouteKind::partner}};
   const auto peers = w.slice<snapshot::Peer>(
       {{w.text(layout.front_end.host), {}, 0, kRealm, PeerSide::inside},
        {w.text(layout.partner.host), w.text("partner.example"), 1, kRealm, PeerSide::partner}});
-  return w.finish(
-      Routing{hops, routes, w.slice(build_buckets({"example.com", "partner.example"})), peers, 1});
+  Routing root{hops, {}, {}, peers, 1};
+  write_routes(w, std::move(routes), root);
+  return w.finish(root);
 }
 
 }  // namespace

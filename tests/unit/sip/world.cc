@@ -49,12 +49,10 @@ std::string make_routing(const WorldOptions& options) {
                         hop("imp.example.com", "10.2.0.20:5060", kInside, Transport::tcp),
                         hop("sip.other.example", "203.0.113.9:5061", kOutside, Transport::tls),
                         hop("fe6.example.com", "[2001:db8:2::11]:5061", kInside, Transport::tls)});
-  std::vector<std::string> patterns;
   std::vector<Route> routes;
   const auto add = [&](const char* pattern, RouteKind kind, const std::vector<Target>& targets) {
     routes.push_back({w.text(pattern), w.text("/routes/" + std::to_string(routes.size())),
                       w.slice(targets), kind});
-    patterns.push_back(pattern);
   };
   std::vector<Target> ours = {{fe1, 1, 1}, {fe2, 2, 1}};
   if (options.without_fe1) ours = {{fe2, 2, 1}};
@@ -71,8 +69,9 @@ std::string make_routing(const WorldOptions& options) {
                                      other_edge, kOutside, PeerSide::partner},
                                     {w.text("sip.partner.example"), w.text("partner.example"),
                                      partner_edge, kOutside, PeerSide::partner}});
-  return w.finish(
-      Routing{hops, w.slice(routes), w.slice(build_buckets(patterns)), peers, options.federation});
+  Routing root{hops, {}, {}, peers, options.federation};
+  write_routes(w, std::move(routes), root);
+  return w.finish(root);
 }
 
 std::string make_signalling() {

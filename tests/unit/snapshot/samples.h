@@ -64,7 +64,9 @@ inline std::string sample_routing(const std::vector<std::string>& patterns) {
       {{w.text("fe1.example.com"), {}, 0, 1, PeerSide::inside},
        {w.text("sip.partner.example"), w.text("partner.example"), 0, 0, PeerSide::partner},
        {w.text("sip.partner.example"), w.text("partner.example"), 0, 2, PeerSide::partner}});
-  return w.finish(Routing{hops, w.slice(routes), w.slice(build_buckets(patterns)), peers, 1});
+  Routing root{hops, {}, {}, peers, 1};
+  write_routes(w, std::move(routes), root);
+  return w.finish(root);
 }
 
 inline std::string sample_signalling() {
