@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "dataplane/signal/hop_states.h"
 #include "dataplane/sip/decision.h"
 #include "firmware/base/json.h"
 #include "firmware/net/dns_name.h"
@@ -22,6 +23,7 @@ struct Sections {
   std::string realms_bytes, routing_bytes;
   snapshot::Section<snapshot::Realms> realms;
   snapshot::Section<snapshot::Routing> routing;
+  HopStates states;
 };
 
 template <class Root>
@@ -132,7 +134,13 @@ void write_peer_step(json::Writer& out, const Sections& s, const Question& quest
 
 void write_targets(json::Writer& out, const Sections& s, const snapshot::Route& route) {
   const auto next_hops = s.routing.items(s.routing.root().next_hops);
-  for (const snapshot::Target& target : s.routing.items(route.targets)) {
+  const auto targets = s.routing.items(route.targets);
+  const auto is_up = [&](const snapshot::Target& target) {
+    const snapshot::NextHop& hop = next_hops[target.next_hop];
+    return s.states.is_up(hop, s.routing, realm_name(s, hop.realm));
+  };
+  const bool any_up = std::ranges::any_of(targets, is_up);
+  for (const snapshot::Target& target : targets) {
     const snapshot::NextHop& hop = next_hops[target.next_hop];
     out.begin_object().member("next_hop", target.next_hop);
     out.member("host", s.routing.text(hop.host));
@@ -145,7 +153,10 @@ void write_targets(json::Writer& out, const Sections& s, const snapshot::Route& 
     if (hop.lookup != snapshot::Lookup::none) {
       out.member("lookup", snapshot::describe_lookup(hop.lookup, s.routing.text(hop.host)));
     }
-    out.member("priority", target.priority).member("weight", target.weight).end_object();
+    out.member("priority", target.priority).member("weight", target.weight);
+    out.member("rule", s.routing.text(target.path));
+    s.states.write(out, hop, s.routing, realm_name(s, hop.realm), !any_up);
+    out.end_object();
   }
 }
 
@@ -217,6 +228,7 @@ Result<std::string> explain(const Question& question) {
   Status ok = load(question.folder, sections.realms_bytes, sections.realms);
   if (ok) ok = load(question.folder, sections.routing_bytes, sections.routing);
   if (!ok) return std::unexpected(ok.error());
+  sections.states = HopStates::read(question.folder + "/next_hops");
   return answer(sections, question);
 }
 

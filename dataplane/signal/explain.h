@@ -24,8 +24,9 @@ struct Question {
 Result<Question> parse_question(std::span<char* const> arguments);
 
 // {"decision":"forward"|"refuse","status":…,"reason":…,"steps":[{"step","rule","text"}],
-//  "targets":[{"next_hop","host","transport","realm","endpoints","priority","weight"}]}; a target
-// that is found by name has no endpoints but "lookup": what DNS is asked
+//  "targets":[{"next_hop","host","transport","realm","endpoints","priority","weight","rule",
+//  "state","text"}]}; a target that is found by name has no endpoints but "lookup": what DNS is
+// asked. The state of a target is what control knew of it (hop_states.h).
 Result<std::string> explain(const Question& question);
 
 }  // namespace fedge::signal

@@ -16,6 +16,7 @@ Process::Process(Loop& loop, Fd init, const WorkerOptions& options)
     : loop_(loop),
       options_(options),
       init_(loop, link::Process::signal, link::Process::init, std::move(init)),
+      reporter_(loop),
       beat_([this](Instant now) { beat(now); }) {}
 
 void Process::start() {
@@ -80,6 +81,7 @@ void Process::on_sealing_key(Fd key) {
 }
 
 void Process::on_link_opened(link::Process peer, Fd socket) {
+  if (peer == link::Process::control && socket) return reporter_.use_link(std::move(socket));
   if (peer != link::Process::fastpath || !socket) return;
   if (worker_ != nullptr) {
     worker_->use_fastpath_link(std::move(socket));
@@ -119,6 +121,7 @@ Status Process::run(const Offer& offer) {
   if (directory_ == nullptr) {
     directory_ = std::make_unique<Directory>(loop_, *counters_, options_.use_devices);
     options_.directory = directory_.get();
+    options_.reporter = &reporter_;
   }
   auto worker = std::make_unique<Worker>(loop_, *counters_, (*next)->limits(), options_);
   if (auto ok = worker->use(std::move(*next)); !ok) return ok;
@@ -131,6 +134,7 @@ Status Process::run(const Offer& offer) {
 // The heartbeat stands for progress: a loop that is stuck does not come here.
 void Process::beat(Instant now) {
   if (counters_) counters_->beat(now);
+  reporter_.on_beat();
   if (worker_ != nullptr) worker_->on_beat();
   if (stop_by_ != never && (worker_ == nullptr || worker_->drained() || now >= stop_by_)) {
     return finish(0);

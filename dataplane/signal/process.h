@@ -46,7 +46,8 @@ class Process {
   std::optional<Counters> counters_;
   std::optional<pki::Secret> sealing_key_;
   std::optional<Offer> pending_;  // waits for counters and key
-  Fd fastpath_link_;              // came before there was a worker
+  Reporter reporter_;
+  Fd fastpath_link_;  // came before there was a worker
   std::unique_ptr<Worker> worker_;
   std::unique_ptr<Directory> directory_;  // of the names that workers want
   Alarm beat_;

@@ -10,7 +10,7 @@ namespace {
 constexpr std::array<std::string_view, kCloseReasons> kReasons{
     "peer_closed",    "reset",           "idle",      "handshake_timeout", "handshake_failed",
     "connect_failed", "partial_timeout", "malformed", "write_stalled",     "no_memory",
-    "realm_gone",     "address_gone",    "retired",   "stopping"};
+    "realm_gone",     "address_gone",    "retired",   "stopping",          "silent"};
 
 }  // namespace
 

@@ -23,8 +23,9 @@ enum class CloseReason : uint8_t {
   address_gone,  // the connection's own
   retired,       // the next hop is not in the snapshot any more
   stopping,
+  silent,  // a next hop's: no answer to OPTIONS
 };
-inline constexpr size_t kCloseReasons = 14;
+inline constexpr size_t kCloseReasons = 15;
 
 class Statistics {
  public:

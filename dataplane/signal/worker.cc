@@ -44,6 +44,7 @@ Worker::Worker(Loop& loop, Counters& counters, const snapshot::Signalling& limit
           options.use_devices),
       proxy_({.transactions = limits.max_transactions, .max_message = limits.max_message},
              loop.timers(), *this, counters, options.secret),
+      news_(proxy_, counters),
       cipher_(kReadOctets) {
   if (options_.directory == nullptr) return;
   options_.directory->attach(
@@ -61,8 +62,10 @@ Worker::~Worker() {
 Status Worker::use(std::unique_ptr<Generation> next) {
   if (auto ok = listeners_.prepare(*next); !ok) return ok;
   if (generation_ != nullptr) renumber(*next);
+  news_.before_use(generation_.get(), options_.reporter, loop_.now());
   // The proxy lets go of the old sections in use(), so those die last.
   proxy_.use(next->view(), loop_.now());
+  news_.after_use(*next);
   const std::unique_ptr<Generation> old = std::move(generation_);
   generation_ = std::move(next);
   ++epoch_;
@@ -147,6 +150,7 @@ void Worker::on_beat() {
   statistics_.set(statistics_.waiting_octets,
                   uint64_t{output_.pool().in_use()} * output_.pool().capacity());
   statistics_.set(statistics_.partial_messages, reader_.partials());
+  if (options_.reporter != nullptr) news_.flush(*generation_, *options_.reporter, now);
 }
 
 void Worker::begin_stop() {
@@ -297,6 +301,13 @@ void Worker::close(Connection& connection, CloseReason why) {
   const sip::ConnectionId id = connection.id;
   table_.remove(connection);
   proxy_.on_connection_closed(id, loop_.now());
+}
+
+// Open and silent: the next hop is asked over another one.
+void Worker::drop_connection(sip::ConnectionId id) {
+  Connection* const connection = table_.find(id);
+  if (connection == nullptr || connection->state != ConnectionState::open) return;
+  close(*connection, CloseReason::silent);
 }
 
 // --- sending -----------------------------------------------------------------------------------

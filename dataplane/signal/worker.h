@@ -9,6 +9,7 @@
 #include "dataplane/signal/announcer.h"
 #include "dataplane/signal/connection_table.h"
 #include "dataplane/signal/generation.h"
+#include "dataplane/signal/hop_news.h"
 #include "dataplane/signal/listener_set.h"
 #include "dataplane/signal/message_reader.h"
 #include "dataplane/signal/output.h"
@@ -25,6 +26,7 @@ struct WorkerOptions {
   uint64_t secret = 0;      // of the proxy: random, the same for all workers
   uint32_t number = 0;      // of this worker
   Directory* directory = nullptr;  // ends before the worker; none: no name leads anywhere
+  Reporter* reporter = nullptr;    // outlives the worker; none: nobody is told
 };
 
 class Worker final : public sip::Outbound, private ConnectionEvents, private MessageEvents {
@@ -58,6 +60,9 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
   sip::SendResult send_to_next_hop(uint32_t next_hop, std::string_view bytes,
                                    sip::SendToken token) override;
   bool reaches_over_v6(uint32_t next_hop) override;
+  void on_hop_report(const sip::HopReport& report) override { news_.note(report); }
+  void on_failover(const sip::FailoverReport& report) override { news_.note(report, loop_.now()); }
+  void drop_connection(sip::ConnectionId connection) override;
 
  private:
   // incoming.cc: from sockets to the proxy.
@@ -137,6 +142,7 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
   ListenerSet listeners_;
   std::unique_ptr<Generation> generation_;
   sip::Proxy proxy_;
+  HopNews news_;
   std::vector<std::byte> cipher_;    // what one read of a socket takes
   uint64_t epoch_ = 0;               // counts use(): facts about peers are of one epoch
   Connection* congested_ = nullptr;  // what the read in progress has filled too far

@@ -137,6 +137,7 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   SendResult send_probe(uint32_t next_hop, const Branch& branch) override;
   bool asks(uint32_t key) const override { return outbound.asks_next_hop(key); }
   void on_hop_report(const HopReport& report) override { outbound.on_hop_report(report); }
+  void drop(ConnectionId connection) override { outbound.drop_connection(connection); }
 
   TimerWheel& wheel;
   Outbound& outbound;

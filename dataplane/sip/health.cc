@@ -141,8 +141,12 @@ void Health::plan(Hop& hop, Instant at) {
 
 void Health::on_due(Hop& hop, Instant now) {
   if (hop.probe != kNoProbe) {
+    const Probe lost = probes_[hop.probe];
     end_probe(probes_[hop.probe], now);
-    return on_probe_lost(hop, HopFailure::no_response, now);
+    on_probe_lost(hop, HopFailure::no_response, now);
+    // A connection of before the failure may take minutes to find out that it is dead.
+    if (lost.connection != 0 && hop.heard < lost.started) events_.drop(lost.connection);
+    return;
   }
   if (hop.state == HopState::up && hop.strikes == 0 && now < hop.heard + times_.interval) {
     return plan(hop, hop.heard + times_.interval);  // traffic is proof enough
@@ -164,7 +168,7 @@ void Health::ask(Hop& hop, Instant now) {
     hop.probed = now;
     return on_probe_lost(hop, HopFailure::unreachable, now);
   }
-  probe = {index_of(hop), nonce, result.connection};
+  probe = {index_of(hop), nonce, result.connection, now};
   ++probe_count_;
   hop.probe = static_cast<uint8_t>(&probe - probes_.data());
   // One that is down is asked again soon: no probe outlasts the time to the next.

@@ -24,6 +24,8 @@ class HealthEvents {
   // Whether this worker is the one that asks the hop of that key.
   virtual bool asks(uint32_t key) const = 0;
   virtual void on_hop_report(const HopReport& report) = 0;
+  // Its hop is silent there: to be closed. May call Health::on_connection_closed.
+  virtual void drop(ConnectionId connection) = 0;
 };
 
 struct HealthTimes {
@@ -98,6 +100,7 @@ class Health {
     uint32_t next_hop = 0;
     uint64_t nonce = 0;  // 0: free
     ConnectionId connection = 0;
+    Instant started{};
   };
 
   uint32_t find_key(uint32_t key) const;

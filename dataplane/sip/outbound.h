@@ -43,6 +43,9 @@ class Outbound {
 
   // Whether this worker asks the next hop of that key (NextHops::key) by OPTIONS: one of them does.
   virtual bool asks_next_hop(uint32_t) const { return true; }
+  // Closes a connection on which a next hop was silent; on_connection_closed() may come before this
+  // returns.
+  virtual void drop_connection(ConnectionId) {}
   // When `changed`, the other workers are to hear it: Proxy::note_health.
   virtual void on_hop_report(const HopReport&) {}
   virtual void on_failover(const FailoverReport&) {}

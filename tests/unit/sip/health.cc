@@ -163,6 +163,7 @@ TEST_F(HealthTest, R3_ProbeThatIsNotAnsweredKeepsItDown) {
   pass(2600ms);
   EXPECT_EQ(state(fe1), HopState::down);
   EXPECT_EQ(health.report(fe1).reason, HopFailure::no_response);
+  EXPECT_EQ(asker.dropped, std::vector{FakeOutbound::connection_of(fe1)});
   EXPECT_FALSE(health.on_probe_answer(lost.branch, 200, {}, now)) << "too late";
   EXPECT_EQ(mend(fe1), 2) << "in a row";
 }

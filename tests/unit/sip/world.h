@@ -95,6 +95,7 @@ class FakeAsker : public HealthEvents {
   SendResult send_probe(uint32_t next_hop, const Branch& branch) override;
   bool asks(uint32_t) const override { return is_asking; }
   void on_hop_report(const HopReport& report) override { reports.push_back(report); }
+  void drop(ConnectionId connection) override { dropped.push_back(connection); }
 
   struct Asked {
     uint32_t next_hop;
@@ -103,6 +104,7 @@ class FakeAsker : public HealthEvents {
   bool is_asking = true;
   SendOutcome outcome = SendOutcome::sent;
   std::vector<Asked> asked;
+  std::vector<ConnectionId> dropped;
   std::vector<HopReport> reports;
 };
 
