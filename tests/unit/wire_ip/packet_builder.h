@@ -47,6 +47,10 @@ class PacketBuilder {
     transport_at_ = frame_.size();
     return *this;
   }
+  PacketBuilder& identification(uint16_t id) {
+    set16(network_at_ + 4, id);
+    return *this;
+  }
   PacketBuilder& ipv6(std::string_view from, std::string_view to, uint8_t next, uint8_t hops = 64) {
     type(kEtherTypeIpv6);
     begin_network(from, to, next);
@@ -91,9 +95,7 @@ class PacketBuilder {
 
   // Lengths and checksums.
   std::string finish() const {
-    std::string out = frame_;
-    if (source_.is_v4()) finish_ipv4(out);
-    if (source_.is_v6()) store_be16(&out[network_at_ + 4], size16(network_at_ + kIpv6Size));
+    std::string out = finish_network();
     if (!source_) return out;
     const size_t field = protocol_ == kTcp                           ? 16
                          : protocol_ == kUdp                         ? 6
@@ -105,6 +107,13 @@ class PacketBuilder {
                              ? checksum(segment)
                              : transport_checksum(source_, destination_, protocol_, segment);
     store_be16(&out[transport_at_ + field], sum);
+    return out;
+  }
+  // Of the network layer only: what follows is a fragment.
+  std::string finish_network() const {
+    std::string out = frame_;
+    if (source_.is_v4()) finish_ipv4(out);
+    if (source_.is_v6()) store_be16(&out[network_at_ + 4], size16(network_at_ + kIpv6Size));
     return out;
   }
   // Of what finish() gives: where the IP header and the transport header are.
