@@ -64,6 +64,7 @@ def document(who, management, routes):
            **({"forking": "all"} if len(routes) > 1 else {})} for pool in routes)]
     found["partners"] = []
     found["management"] = management
+    found["timers"] = {"health_interval_ms": 500}
     return found
 
 
@@ -125,6 +126,12 @@ class Pair:
         return sum(v for k, v in self.boxes[who].metrics().items()
                    if k.startswith("fedge_signal_refused_total") and f'"{reason}"' in k)
 
+    def serves(self, hosts):
+        """Whether neither appliance takes one of these next hops for down."""
+        hops = [h for box in self.boxes.values()
+                for h in box.rest("GET", "/v1/next-hops")["next_hops"] if h["host"] in hosts]
+        return hops and all(h["state"] in ("up", "unknown") for h in hops)
+
     def pids(self):
         return [self.boxes[w].pid_of("signal") for w in "ab"]
 
@@ -174,6 +181,9 @@ class Relay:
         try:
             while True:
                 request = await sip.read_message(reader)
+                if request.method == "OPTIONS":  # a next hop's health
+                    writer.write(sip.reply(request, 200, "OK").encode())
+                    continue
                 self.requests += 1
                 number = next(self.serial)
                 method = request.start.split()[0]
@@ -209,10 +219,13 @@ class Relay:
 
 
 async def relays(pair, names):
-    """Between both appliances, both ways, one for each name."""
-    return [await Relay(pair, name, (f"{OUTSIDE[who]}.2", RELAYS[name]),
-                        (f"{OUTSIDE[OTHER[who]]}.1", 5061), f"out.{OTHER[who]}.example").start()
-            for name in names for who in "ab"]
+    """Between both appliances, both ways, one for each name; known to be up."""
+    between = [await Relay(pair, name, (f"{OUTSIDE[who]}.2", RELAYS[name]),
+                           (f"{OUTSIDE[OTHER[who]]}.1", 5061), f"out.{OTHER[who]}.example").start()
+               for name in names for who in "ab"]
+    await asyncio.get_running_loop().run_in_executor(
+        None, lambda: wait_until(lambda: pair.serves(names), 10, "the relays are up"))
+    return between
 
 
 class Bystanders:
@@ -294,4 +307,43 @@ def test_R7_a_loop_that_no_Via_tells_of_ends_by_Max_Forwards(pair):
     # Max-Forwards 70, 68 … 0 at A, 69 … 1 at B.
     after = pair.seen("service")
     assert [y - x for x, y in zip(before, after)] == [36 * at_once, 35 * at_once]
+    assert pair.pids() == pids
+
+
+@pytest.mark.parametrize("method", ["SERVICE", "INVITE"])
+def test_R7_two_forking_appliances_stop_at_the_first_return(pair, method):
+    """A sends it to both names of B, B each of these to both names of A: what returns is a loop."""
+    pair.point(a=["out", "in"], b=["out", "in"])
+    pids, before = pair.pids(), pair.seen(method.lower())
+
+    async def scenario():
+        async with Bystanders(pair):
+            answer = await ask(pair, method)
+        assert answer.status == 482
+    asyncio.run(scenario())
+    at_a, at_b = (y - x for x, y in zip(before, pair.seen(method.lower())))
+    assert at_b == 2, "one for each branch"
+    assert 3 <= at_a <= 5, "the caller's, and what came back"
+    assert pair.pids() == pids
+
+
+def test_R7_a_forked_loop_that_no_Via_tells_of_is_bounded_by_Max_Breadth(pair):
+    """RFC 5393: without the bound 2^70 messages. Max-Breadth 60 is divided at each fork: no round
+    can send more than 60, and where 1 is left there is no fork but 440."""
+    pair.point(a=["relay1", "relay2"], b=["relay1", "relay2"])
+    pids, before = pair.pids(), pair.seen("service")
+
+    async def scenario():
+        between = await relays(pair, RELAYS)
+        async with Bystanders(pair):
+            answer = await ask(pair, "SERVICE", 30)
+        assert answer.status == 440
+        sent = sum(r.requests for r in between)
+        for relay in between:
+            await relay.stop()
+        return sent
+    sent = asyncio.run(scenario())
+    # Divided by two each time: 60, 30, 15, 8 or 7, 4 or 3, 2 or 1. Four of the last have 1 left.
+    assert sent == 2 + 4 + 8 + 16 + 32 + 2 * 28
+    assert sum(pair.seen("service")) - sum(before) == sent + 1
     assert pair.pids() == pids
