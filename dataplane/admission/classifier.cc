@@ -17,7 +17,7 @@ struct Scene {
   Verdict drop(Reason reason) const { return {.realm = realm, .drop = reason}; }
   Verdict pass(Class as, const Endpoint& remote) const {
     PeerClass peer = peers.find(realm, remote);
-    if (peer == PeerClass::stranger && tables.is_next_hop(realm, remote.address)) {
+    if (peer == PeerClass::stranger && tables.is_named(realm, remote.address)) {
       peer = PeerClass::known;
     }
     return {.realm = realm, .drop = {}, .as = as, .peer = peer};
@@ -116,8 +116,20 @@ Verdict judge_udp(const Scene& s) {
                                                  : s.drop(Refusal::udp_port);
 }
 
-Reason refuse_fragment(const PacketView& view) {
-  return view.network == Network::ipv4 ? Refusal::ipv4_fragment : Refusal::ipv6_fragment;
+// What could be served when it is whole; ports are judged then.
+Verdict judge_fragment(const Scene& s) {
+  const Endpoint sender{s.view.source, 0};
+  switch (s.view.protocol) {
+    case ip::kTcp:
+    case ip::kIcmp:
+    case ip::kIcmp6:
+      return s.pass(Class::fragment, sender);
+    case ip::kUdp:
+      return s.tables.is_udp_server(s.realm, s.view.source) ? s.pass(Class::fragment, sender)
+                                                            : s.drop(Refusal::udp_port);
+    default:
+      return s.drop(Refusal::protocol);
+  }
 }
 
 Verdict judge_ip(const Scene& s) {
@@ -126,7 +138,7 @@ Verdict judge_ip(const Scene& s) {
   if (is_neighbour_message(view)) return judge_neighbour(s);
   const Local* local = s.local(view.destination);
   if (local == nullptr) return s.drop(Refusal::not_our_address);
-  if (view.fragment != ip::Fragment::whole) return s.drop(refuse_fragment(view));
+  if (view.fragment != ip::Fragment::whole) return judge_fragment(s);
   switch (view.protocol) {
     case ip::kTcp:
       return judge_tcp(s, *local);
@@ -138,6 +150,12 @@ Verdict judge_ip(const Scene& s) {
     default:
       return s.drop(Refusal::protocol);
   }
+}
+
+// The kernel cuts what does not fit; only the first piece has ports.
+bool is_to_server(const Scene& s, const Endpoint& remote) {
+  return s.view.fragment == ip::Fragment::whole ? s.tables.is_udp_server(s.realm, remote)
+                                                : s.tables.is_udp_server(s.realm, remote.address);
 }
 
 Verdict judge_outbound_ip(const Scene& s) {
@@ -152,8 +170,7 @@ Verdict judge_outbound_ip(const Scene& s) {
       return s.pass(local->listens(view.source_port) ? Class::listener : Class::established,
                     remote);
     case ip::kUdp:
-      return s.tables.is_udp_server(s.realm, remote) ? s.pass(Class::resolver, remote)
-                                                     : s.drop(Refusal::udp_port);
+      return is_to_server(s, remote) ? s.pass(Class::resolver, remote) : s.drop(Refusal::udp_port);
     case ip::kIcmp:
       return s.pass(Class::icmp, remote);
     case ip::kIcmp6:

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
+#include <utility>
 
 #include "dataplane/admission/shared_table.h"
 #include "dataplane/admission/verdict.h"
@@ -28,13 +30,18 @@ class Peers {
   void clear();
   // Realm i is now realm realms[i]; peers in one that is kNoRealm are forgotten.
   void renumber(std::span<const uint16_t> realms);
-  size_t size() const { return table_.size(); }
+  size_t size() const { return connections_; }
 
-  // Any thread.
+  // Any thread. With port 0: whether anybody at that address is connected.
   PeerClass find(uint16_t realm, const Endpoint& remote) const;
 
  private:
+  void add_address(uint16_t realm, const IpAddress& address, uint32_t connections);
+
+  // Connections, and their addresses with port 0.
   SharedTable<3, 1> table_;
+  std::map<std::pair<uint16_t, IpAddress>, uint32_t> addresses_;  // connections of each
+  size_t connections_ = 0;
 };
 
 }  // namespace fedge::admission

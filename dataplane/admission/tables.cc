@@ -59,13 +59,11 @@ uint32_t AddressIndex::find(uint16_t realm, const IpAddress& address) const {
 }
 
 Result<std::unique_ptr<const Tables>> Tables::build(const Sections& sections,
-                                                    std::span<const BoxPort> ports,
-                                                    std::span<const UdpServer> udp_servers) {
+                                                    std::span<const BoxPort> ports) {
   std::unique_ptr<Tables> tables(new Tables);
-  tables->udp_servers_.assign(udp_servers.begin(), udp_servers.end());
   if (auto done = tables->add_realms(sections, ports); !done) return std::unexpected(done.error());
   if (auto done = tables->add_listeners(sections); !done) return std::unexpected(done.error());
-  if (auto done = tables->add_next_hops(sections); !done) return std::unexpected(done.error());
+  if (auto done = tables->add_named(sections); !done) return std::unexpected(done.error());
   return tables;
 }
 
@@ -129,7 +127,7 @@ Status Tables::add_listeners(const Sections& sections) {
   return {};
 }
 
-Status Tables::add_next_hops(const Sections& sections) {
+Status Tables::add_named(const Sections& sections) {
   const auto& in = sections.routing;
   std::vector<Key> keys;
   for (const snapshot::NextHop& hop : in.items(in.root().next_hops)) {
@@ -138,14 +136,24 @@ Status Tables::add_next_hops(const Sections& sections) {
       keys.emplace_back(hop.realm, endpoint.address);
     }
   }
+  const auto& resolver = sections.resolver;
+  const uint16_t realm = resolver.root().realm;
+  for (const Endpoint& server : resolver.items(resolver.root().servers)) {
+    if (realm >= realms_.size()) return no_such_realm("name server", server.text());
+    udp_servers_.push_back({realm, server});
+    keys.emplace_back(realm, server.address);
+  }
+  const auto& realms = sections.realms;
+  uint16_t index = 0;
+  for (const snapshot::Realm& r : realms.items(realms.root().realms)) {
+    for (const snapshot::RealmRoute& route : realms.items(r.routes)) {
+      keys.emplace_back(index, route.via);
+    }
+    ++index;
+  }
   std::ranges::sort(keys);
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-  next_hops_ = AddressIndex(keys);
-  if (sections.resolver == nullptr) return {};
-  const auto& resolver = *sections.resolver;
-  for (const Endpoint& server : resolver.items(resolver.root().servers)) {
-    udp_servers_.push_back({resolver.root().realm, server});
-  }
+  named_ = AddressIndex(keys);
   return {};
 }
 
@@ -167,6 +175,12 @@ bool Tables::in_subnet(uint16_t realm, const IpAddress& address) const {
 bool Tables::is_udp_server(uint16_t realm, const Endpoint& endpoint) const {
   return std::ranges::any_of(udp_servers_, [&](const UdpServer& server) {
     return server.realm == realm && server.endpoint == endpoint;
+  });
+}
+
+bool Tables::is_udp_server(uint16_t realm, const IpAddress& address) const {
+  return std::ranges::any_of(udp_servers_, [&](const UdpServer& server) {
+    return server.realm == realm && server.endpoint.address == address;
   });
 }
 

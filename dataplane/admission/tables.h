@@ -57,7 +57,7 @@ class AddressIndex {
   std::vector<Bucket> buckets_;
 };
 
-// A server whose UDP answers are let in: a resolver or a time server.
+// A server whose UDP answers are let in.
 struct UdpServer {
   uint16_t realm = 0;
   Endpoint endpoint;
@@ -67,16 +67,15 @@ struct Sections {
   const snapshot::Section<snapshot::Realms>& realms;
   const snapshot::Section<snapshot::Listeners>& listeners;
   const snapshot::Section<snapshot::Routing>& routing;
-  const snapshot::Section<snapshot::Resolver>* resolver = nullptr;  // its servers are UDP servers
+  const snapshot::Section<snapshot::Resolver>& resolver;
 };
 
 class Tables {
  public:
   // Fails with a sentence for the operator when a realm's port is not one of the box's, two realms
-  // share port and tag, or a listener's or next hop's realm does not exist.
+  // share port and tag, or the realm of a listener, next hop or name server does not exist.
   static Result<std::unique_ptr<const Tables>> build(const Sections& sections,
-                                                     std::span<const BoxPort> ports,
-                                                     std::span<const UdpServer> udp_servers = {});
+                                                     std::span<const BoxPort> ports);
 
   // Without a realm: everything is dropped. What a box runs before its first snapshot.
   static std::unique_ptr<const Tables> none() { return std::unique_ptr<const Tables>(new Tables); }
@@ -91,23 +90,25 @@ class Tables {
     return at == AddressIndex::kNone ? nullptr : &locals_[at];
   }
   bool in_subnet(uint16_t realm, const IpAddress& address) const;
-  bool is_next_hop(uint16_t realm, const IpAddress& address) const {
-    return next_hops_.find(realm, address) != AddressIndex::kNone;
+  // The configuration names it: a next hop's address, a name server, a router.
+  bool is_named(uint16_t realm, const IpAddress& address) const {
+    return named_.find(realm, address) != AddressIndex::kNone;
   }
   bool is_udp_server(uint16_t realm, const Endpoint& endpoint) const;
+  bool is_udp_server(uint16_t realm, const IpAddress& address) const;  // of whatever port
 
  private:
   Tables() = default;
   Status add_realms(const Sections& sections, std::span<const BoxPort> ports);
   Status add_listeners(const Sections& sections);
-  Status add_next_hops(const Sections& sections);
+  Status add_named(const Sections& sections);
   void add_local(uint16_t realm, const Prefix& address);
 
   std::vector<RealmEntry> realms_;
   std::vector<std::vector<uint16_t>> by_vlan_;  // of each port; empty when it has no realm
   std::vector<Local> locals_;
   AddressIndex locals_index_;
-  AddressIndex next_hops_;
+  AddressIndex named_;
   std::vector<UdpServer> udp_servers_;
 };
 

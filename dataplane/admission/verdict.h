@@ -10,9 +10,10 @@ namespace fedge::admission {
 
 inline constexpr uint16_t kNoRealm = 0xffff;
 
-// What a punted packet is to us; each will have a budget of its own.
-enum class Class : uint8_t { listener, established, neighbour, icmp, resolver };
-inline constexpr int kClassCount = 5;
+// What a punted packet is to us; each will have a budget of its own. From `neighbour` on it is not
+// punted as it came: a stranger's question may have to wait, a fragment until it is whole.
+enum class Class : uint8_t { listener, established, icmp, resolver, neighbour, fragment };
+inline constexpr int kClassCount = 6;
 std::string_view text(Class c);
 
 // Who sent it.
@@ -22,13 +23,11 @@ std::string_view text(PeerClass c);
 
 // Why a well-formed packet is not served.
 enum class Refusal : uint8_t {
-  unknown_realm,    // no realm has this VLAN on this port
-  ether_type,       // neither IP nor ARP
-  other_mac,        // not to the port's MAC, nor a broadcast or multicast that concerns us
-  not_our_address,  // to an address that the realm does not have
-  source_is_ours,   // claims to come from one of our own addresses
-  ipv4_fragment,    // reassembly comes with UDP media
-  ipv6_fragment,
+  unknown_realm,       // no realm has this VLAN on this port
+  ether_type,          // neither IP nor ARP
+  other_mac,           // not to the port's MAC, nor a broadcast or multicast that concerns us
+  not_our_address,     // to an address that the realm does not have
+  source_is_ours,      // claims to come from one of our own addresses
   protocol,            // an IP protocol that nothing here speaks
   tcp_closed_port,     // no listener, not the ephemeral range
   tcp_syn_ephemeral,   // a new connection to a port that only we open connections from
@@ -38,9 +37,17 @@ enum class Refusal : uint8_t {
   arp_conflict,        // somebody else says that our address is theirs
   nd_not_ours,
   nd_conflict,
-  icmp_type,       // a type that a host does not answer here
-  icmp_unrelated,  // an error about something we have not sent
-  foreign_source,  // from the kernel, with an address or MAC that is not this realm's
+  neighbour_flood,   // too many strangers ask for our addresses
+  icmp_type,         // a type that a host does not answer here
+  icmp_unrelated,    // an error about something we have not sent
+  fragment_size,     // its packet would be larger than what is put together
+  fragment_tiny,     // empty, or a first one without the whole transport header
+  fragment_overlap,  // RFC 5722: nothing of its packet is used
+  fragment_many,     // its packet came in too many
+  fragment_crowded,  // newer ones needed the room
+  fragment_timeout,  // the others did not come
+  fragment_content,  // whole, but what may not come in fragments: neighbour discovery (RFC 6980)
+  foreign_source,    // from the kernel, with an address or MAC that is not this realm's
 };
 inline constexpr int kRefusalCount = static_cast<int>(Refusal::foreign_source) + 1;
 std::string_view text(Refusal r);

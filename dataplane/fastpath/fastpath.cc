@@ -76,10 +76,11 @@ Fastpath::Fastpath(Loop& loop, std::vector<Port> ports, rte_mempool* pool, Fd in
       init_(loop, link::Process::fastpath, link::Process::init, std::move(init)),
       seed_(random_seed()),
       peers_(seed_),
-      mirror_(seed_),
+      mirror_(seed_, [this](uint16_t realm,
+                            const IpAddress& address) { return is_wanted(realm, address); }),
       tables_(admission::Tables::none()),
       counters_(std::make_shared<Counters>()),
-      worker_(ports_, pool, peers_),
+      worker_(ports_, pool, peers_, mirror_),
       adopted_ready_(loop, [this] { on_adopted(); }),
       monitor_ready_(loop, [this] { follow_kernel(); }),
       second_([this](Instant) { on_second(); }) {}
@@ -157,11 +158,19 @@ void Fastpath::on_signal_message(link::Received message) {
 
 void Fastpath::connect_peer(link::PeerConnected peer) {
   const uint16_t realm = tables_->find_realm(peer.realm);
+  missing_neighbour_ =
+      missing_neighbour_ || (mirror_.incomplete() && realm != admission::kNoRealm &&
+                             !mirror_.find_neighbour(realm, peer.remote.address));
   if (realm == admission::kNoRealm && early_peers_.size() < admission::Peers::kMost) {
     early_peers_.push_back(std::move(peer));
   } else if (realm == admission::kNoRealm || !peers_.connect(realm, peer.remote, peer.trusted)) {
     ++peers_not_kept_;
   }
+}
+
+bool Fastpath::is_wanted(uint16_t realm, const IpAddress& address) const {
+  return tables_->is_named(realm, address) ||
+         peers_.find(realm, {address, 0}) != admission::PeerClass::stranger;
 }
 
 void Fastpath::forget_peers() {
@@ -182,7 +191,7 @@ Result<std::shared_ptr<const admission::Tables>> Fastpath::compile(const link::S
   if (!routing) return std::unexpected(routing.error());
   auto resolver = open_section<snapshot::Resolver>(offer, fds);
   if (!resolver) return std::unexpected(resolver.error());
-  auto tables = admission::Tables::build({*realms, *listeners, *routing, &*resolver}, box_ports_);
+  auto tables = admission::Tables::build({*realms, *listeners, *routing, *resolver}, box_ports_);
   if (!tables) return std::unexpected(tables.error());
   if ((*tables)->realms().size() > Worker::kMostRealms) {
     return fail("realms", "more than " + std::to_string(Worker::kMostRealms));
@@ -225,6 +234,10 @@ void Fastpath::adopt_tables(std::shared_ptr<const admission::Tables> tables) {
   peers_.renumber(places_of(before, after));
   for (link::PeerConnected& peer : std::exchange(early_peers_, {})) connect_peer(std::move(peer));
   mirror_.set_realms(std::move(after));
+  start_mirror();
+}
+
+void Fastpath::start_mirror() {
   if (!monitor_) return;
   if (auto started = monitor_->start(mirror_); !started) {
     log::error("fastpath", "neighbours and routes: {}", started.error().text());
@@ -244,9 +257,7 @@ void Fastpath::on_netlink(link::Received& message) {
   monitor_ready_.watch(-1);
   monitor_ = std::make_unique<netlink::Monitor>(std::move(message.fds[0]));
   monitor_ready_.watch(monitor_->fd());
-  if (auto started = monitor_->start(mirror_); !started) {
-    log::error("fastpath", "neighbours and routes: {}", started.error().text());
-  }
+  start_mirror();
 }
 
 void Fastpath::follow_kernel() {
@@ -285,6 +296,8 @@ void Fastpath::on_adopted() {
 
 void Fastpath::on_second() {
   publish_counts();
+  // A flood of strangers may have kept out who is a peer by now.
+  if (std::exchange(missing_neighbour_, false)) start_mirror();
   set_second_alarm();
 }
 
@@ -294,6 +307,7 @@ void Fastpath::publish_counts() {
   const Meters& meters = plans_.back()->meters;
   counters_->set(meters.peers, peers_.size());
   counters_->set(meters.peers_not_kept, peers_not_kept_);
+  counters_->set(meters.neighbours_not_kept, mirror_.not_kept());
   const auto realms = static_cast<uint16_t>(meters.realms.size());
   for (uint16_t realm = 0; realm < realms; ++realm) {
     counters_->set(meters.realms[realm].neighbours, mirror_.neighbours(realm));

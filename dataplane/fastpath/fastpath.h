@@ -50,6 +50,7 @@ class Fastpath {
   void on_signal_message(link::Received message);
   void connect_peer(link::PeerConnected peer);
   void forget_peers();
+  bool is_wanted(uint16_t realm, const IpAddress& address) const;
   void on_counters(link::Received& message);
   void on_link_opened(link::Received& message);
   void on_offer(link::Received& message);
@@ -63,6 +64,7 @@ class Fastpath {
   void adopt_tables(std::shared_ptr<const admission::Tables> tables);
   // Makes a plan of what is there now and gives it to the worker.
   void submit(bool answers);
+  void start_mirror();
   void follow_kernel();
   void publish_counts();
   void set_second_alarm();
@@ -80,6 +82,7 @@ class Fastpath {
   std::vector<link::PeerConnected> early_peers_;
   Mirror mirror_;
   std::unique_ptr<netlink::Monitor> monitor_;
+  bool missing_neighbour_ = false;  // a peer's is not mirrored
 
   std::shared_ptr<const admission::Tables> tables_;
   std::shared_ptr<Counters> counters_;

@@ -59,6 +59,7 @@ Meters Meters::make(Counters& counters, std::span<const admission::BoxPort> port
   out.sleeps = counters.series("fedge_fastpath_sleeps_total");
   out.peers = counters.series("fedge_fastpath_peers");
   out.peers_not_kept = counters.series("fedge_fastpath_peers_not_kept_total");
+  out.neighbours_not_kept = counters.series("fedge_fastpath_neighbours_not_kept_total");
   // Index 0 is "nothing wrong" and stays unused.
   for (int i = 1; i < admission::kReasonCount; ++i) {
     const auto reason = admission::Reason::at(static_cast<uint8_t>(i));

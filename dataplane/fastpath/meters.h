@@ -54,6 +54,7 @@ struct Meters {
   uint32_t revision = 0;
   uint32_t peers = 0;
   uint32_t peers_not_kept = 0;
+  uint32_t neighbours_not_kept = 0;
 
   static Meters make(Counters& counters, std::span<const admission::BoxPort> ports,
                      std::span<const admission::RealmEntry> realms);

@@ -23,6 +23,7 @@ void Mirror::set_realms(std::vector<std::string> names) {
   neighbours_.erase_if([](const auto&, const auto&) { return true; });
   links_.clear();
   counts_.assign(names.size(), 0);
+  strangers_.assign(names.size(), 0);
   routes_.assign(names.size(), {});
   names_ = std::move(names);
 }
@@ -43,8 +44,9 @@ std::optional<uint16_t> Mirror::realm_of(uint32_t link) const {
 
 // What is there keeps being used while it is told anew.
 void Mirror::on_resync() {
-  ++round_;
+  round_ = static_cast<uint16_t>((round_ + 1) % kRounds);
   for (auto& routes : routes_) routes.clear();
+  incomplete_ = false;
 }
 
 void Mirror::on_link(const netlink::LinkEvent& event) {
@@ -54,7 +56,7 @@ void Mirror::on_link(const netlink::LinkEvent& event) {
     links_.erase(event.link.index);
     neighbours_.erase_if(
         [&](const auto& key, const auto&) { return admission::realm_of_key(key) == *realm; });
-    counts_[*realm] = 0;
+    counts_[*realm] = strangers_[*realm] = 0;
     routes_[*realm].clear();
     return;
   }
@@ -63,22 +65,29 @@ void Mirror::on_link(const netlink::LinkEvent& event) {
   links_[event.link.index] = static_cast<uint16_t>(name - names_.begin());
 }
 
-void Mirror::erase(const std::array<uint64_t, 3>& key, uint16_t realm) {
-  if (neighbours_.erase(key)) --counts_[realm];
+void Mirror::count(uint16_t realm, uint64_t value, int by) {
+  counts_[realm] += static_cast<size_t>(by);
+  if ((value & kStranger) != 0) strangers_[realm] += static_cast<size_t>(by);
 }
 
 void Mirror::on_neighbour(const netlink::NeighbourEvent& event) {
   const auto realm = realm_of(event.neighbour.link);
   if (!realm) return;
   const auto key = key_of(*realm, event.neighbour.address);
-  if (event.gone || !event.neighbour.usable() || !event.neighbour.mac) return erase(key, *realm);
-  const bool known = neighbours_.find(key).has_value();
-  const uint64_t round = uint64_t{round_} << kRoundShift;
-  if (!neighbours_.put(key, {pack(*event.neighbour.mac) | round})) {
-    ++not_kept_;
-  } else if (!known) {
-    ++counts_[*realm];
+  const auto there = neighbours_.find(key);
+  if (there) count(*realm, (*there)[0], -1);
+  if (event.gone || !event.neighbour.usable() || !event.neighbour.mac) {
+    neighbours_.erase(key);
+    return;
   }
+  const bool stranger = !is_wanted_(*realm, event.neighbour.address);
+  const bool room = !stranger || strangers_[*realm] < kMostStrangers;
+  const uint64_t value =
+      pack(*event.neighbour.mac) | uint64_t{round_} << kRoundShift | (stranger ? kStranger : 0);
+  if (room && neighbours_.put(key, {value})) return count(*realm, value, 1);
+  neighbours_.erase(key);
+  incomplete_ = true;
+  ++not_kept_;
 }
 
 void Mirror::on_route(const netlink::RouteEvent& event) {
@@ -94,8 +103,8 @@ void Mirror::on_route(const netlink::RouteEvent& event) {
 void Mirror::on_synced() {
   const uint16_t round = round_;
   neighbours_.erase_if([&](const auto& key, const auto& value) {
-    const bool stale = value[0] >> kRoundShift != round;
-    if (stale) --counts_[admission::realm_of_key(key)];
+    const bool stale = (value[0] & ~kStranger) >> kRoundShift != round;
+    if (stale) count(admission::realm_of_key(key), value[0], -1);
     return stale;
   });
 }

@@ -3,6 +3,7 @@
 // workers look neighbours up without locks. Nothing forwards by it yet: media is its user.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,7 +17,13 @@ namespace fedge::fastpath {
 
 class Mirror final : public netlink::MonitorHandler {
  public:
-  explicit Mirror(uint64_t seed) : neighbours_(kMostNeighbours, seed) {}
+  // Of strangers, in one realm. Whoever is wanted has a place beyond them.
+  static constexpr size_t kMostStrangers = 1'000;
+
+  // `is_wanted`: the address is a next hop's, a router's, a server's or a peer's.
+  using IsWanted = std::function<bool(uint16_t realm, const IpAddress& address)>;
+  Mirror(uint64_t seed, IsWanted is_wanted)
+      : neighbours_(kMostNeighbours, seed), is_wanted_(std::move(is_wanted)) {}
 
   // The realms of the snapshot; taps are named like them. Forgets all: start the monitor over.
   void set_realms(std::vector<std::string> names);
@@ -27,8 +34,10 @@ class Mirror final : public netlink::MonitorHandler {
   // Control thread.
   size_t neighbours(uint16_t realm) const { return counts_.at(realm); }
   const std::vector<netlink::Route>& routes(uint16_t realm) const { return routes_.at(realm); }
-  // Entries for which there was no room.
+  // Neighbours for which there was no room, strangers beyond their number above all.
   uint64_t not_kept() const { return not_kept_; }
+  // Some have not been kept since all was told: who is wanted by now may be among them.
+  bool incomplete() const { return incomplete_; }
 
   void on_resync() override;
   void on_link(const netlink::LinkEvent& event) override;
@@ -38,19 +47,25 @@ class Mirror final : public netlink::MonitorHandler {
 
  private:
   static constexpr size_t kMostNeighbours = 8'000;
-  // A MAC, and above it the round of synchronisation that confirmed it.
+  // A MAC, above it the round of synchronisation that confirmed it, and whether it counts as a
+  // stranger's.
   static constexpr unsigned kRoundShift = 48;
+  static constexpr uint16_t kRounds = 0x8000;
+  static constexpr uint64_t kStranger = uint64_t{1} << 63;
 
   std::optional<uint16_t> realm_of(uint32_t link) const;
-  void erase(const std::array<uint64_t, 3>& key, uint16_t realm);
+  void count(uint16_t realm, uint64_t value, int by);
 
   admission::SharedTable<3, 1> neighbours_;
+  IsWanted is_wanted_;
   std::vector<std::string> names_;
   std::map<uint32_t, uint16_t> links_;  // kernel's index to realm
   std::vector<size_t> counts_;
+  std::vector<size_t> strangers_;  // among them
   std::vector<std::vector<netlink::Route>> routes_;
   uint16_t round_ = 0;
   uint64_t not_kept_ = 0;
+  bool incomplete_ = false;
 };
 
 }  // namespace fedge::fastpath

@@ -41,16 +41,23 @@ void signal_event(const Fd& event) {
 
 }  // namespace
 
-Worker::Worker(std::span<const Port> ports, rte_mempool* pool, const admission::Peers& peers)
+Worker::Worker(std::span<const Port> ports, rte_mempool* pool, const admission::Peers& peers,
+               const Mirror& mirror)
     : ports_(ports),
       pool_(pool),
       peers_(peers),
+      mirror_(mirror),
       idle_(std::ranges::any_of(ports, [](const Port& port) { return port.wake_fds.empty(); })),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       adopted_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       outgoing_(ports.size()),
-      tap_ready_(kMostRealms) {}
+      tap_ready_(kMostRealms),
+      strangers_(kMostRealms),
+      reassembly_([this](uint16_t realm, admission::Refusal why, unsigned fragments) {
+        count_dropped(realm, Direction::in, plan_->meters.drops[admission::Reason(why).index()],
+                      fragments);
+      }) {}
 
 Worker::~Worker() { stop(); }
 
@@ -104,6 +111,7 @@ void Worker::run() {
 
 void Worker::adopt(const Plan* plan) {
   watch_taps(plan_, plan);
+  if (plan_ != nullptr && plan_->tables != plan->tables) reassembly_.clear();
   plan_ = plan;
   counters_ = plan->counters.get();
   counters_->set(plan->meters.generation, plan->generation);
@@ -136,6 +144,9 @@ void Worker::watch_taps(const Plan* before, const Plan* after) {
 
 bool Worker::run_round(Instant now) {
   unsigned moved = 0;
+  now_ = now;
+  if (!reassembly_.empty()) [[unlikely]]
+    reassembly_.expire(now);
   const auto ports = static_cast<uint16_t>(ports_.size());
   const auto realms = static_cast<uint16_t>(plan_->realms.size());
   for (uint16_t port = 0; port < ports; ++port) moved += receive(port);
@@ -160,29 +171,31 @@ uint16_t Worker::receive(uint16_t port) {
 
 void Worker::punt(uint16_t port, rte_mbuf* frame) {
   ip::PacketView view;
-  const auto verdict = classify_inbound(*plan_->tables, peers_, port,
-                                        {bytes_of(frame), rte_pktmbuf_data_len(frame)}, view);
-  if (!verdict.passes()) {
-    return drop(verdict.realm, Direction::in, plan_->meters.drops[verdict.drop.index()]);
+  auto verdict = classify_inbound(*plan_->tables, peers_, port,
+                                  {bytes_of(frame), rte_pktmbuf_data_len(frame)}, view);
+  if (verdict.as >= admission::Class::neighbour && verdict.passes()) [[unlikely]] {
+    if (verdict.as == admission::Class::fragment) return hold(port, verdict, view);
+    if (!may_ask(verdict, view)) verdict.drop = admission::Refusal::neighbour_flood;
   }
-  Bytes untagged = view.frame;
-  if (view.tagged) {
-    remove_tag(bytes_of(frame));
-    untagged = untagged.subspan(ip::kVlanSize);
-  }
-  write_to_tap(verdict, untagged);
+  if (!verdict.passes()) return refuse(verdict, Direction::in);
+  write_to_tap(verdict, bytes_of(frame), view);
 }
 
-void Worker::write_to_tap(const admission::Verdict& verdict, Bytes frame) {
-  const int tap = plan_->realms[verdict.realm].tap;
-  Loss loss = Loss::no_tap;
-  if (tap >= 0) {
-    if (::write(tap, frame.data(), frame.size()) >= 0) {
-      return count(verdict, Direction::in, frame.size());
-    }
-    loss = errno == EAGAIN || errno == ENOBUFS ? Loss::tap_full : Loss::tap_down;
+// `frame` is what `view` is of.
+void Worker::write_to_tap(const admission::Verdict& verdict, std::byte* frame,
+                          const ip::PacketView& view) {
+  Bytes untagged = view.frame;
+  if (view.tagged) {
+    remove_tag(frame);
+    untagged = untagged.subspan(ip::kVlanSize);
   }
-  drop(verdict.realm, Direction::in, plan_->meters.losses[static_cast<size_t>(loss)]);
+  const int tap = plan_->realms[verdict.realm].tap;
+  if (tap < 0) return lose(verdict.realm, Direction::in, Loss::no_tap);
+  if (::write(tap, untagged.data(), untagged.size()) >= 0) {
+    return count(verdict, Direction::in, untagged.size());
+  }
+  const bool full = errno == EAGAIN || errno == ENOBUFS;
+  lose(verdict.realm, Direction::in, full ? Loss::tap_full : Loss::tap_down);
 }
 
 // --- from the kernel ---------------------------------------------------------------------------
@@ -223,17 +236,18 @@ bool Worker::read_frame(uint16_t realm) {
 // Takes `frame` (the spare one) when it leaves; otherwise it is used again.
 void Worker::send_out(uint16_t realm, rte_mbuf* frame, uint16_t size) {
   const RealmPath& path = plan_->realms[realm];
-  const Meters& meters = plan_->meters;
-  if (size > path.most_frame) {
-    return drop(realm, Direction::out, meters.losses[static_cast<size_t>(Loss::above_mtu)]);
-  }
   ip::PacketView view;
   const auto verdict =
       classify_outbound(*plan_->tables, peers_, realm, {bytes_of(frame), size}, view);
-  if (!verdict.passes()) {
-    return drop(realm, Direction::out, meters.drops[verdict.drop.index()]);
-  }
+  if (!verdict.passes()) return refuse(verdict, Direction::out);
+  if (size > path.most_frame) [[unlikely]]
+    return send_in_pieces(verdict, view);
   count(verdict, Direction::out, size);
+  queue(path, frame, size);
+  spare_ = nullptr;
+}
+
+void Worker::queue(const RealmPath& path, rte_mbuf* frame, uint16_t size) {
   (void)rte_pktmbuf_append(frame, size);
   if (path.vlan != 0) {
     (void)rte_pktmbuf_prepend(frame, ip::kVlanSize);
@@ -241,7 +255,6 @@ void Worker::send_out(uint16_t realm, rte_mbuf* frame, uint16_t size) {
   }
   Outgoing& out = outgoing_[path.port];
   out.frames[out.count++] = frame;
-  spare_ = nullptr;
 }
 
 void Worker::flush(uint16_t port, Instant now) {
@@ -260,8 +273,7 @@ void Worker::flush(uint16_t port, Instant now) {
   out.count = static_cast<uint16_t>(out.count - sent);
   if (sent != 0 || out.stuck_since == never) out.stuck_since = now;
   if (now - out.stuck_since < kStuck) return;
-  const size_t reason = static_cast<size_t>(Loss::transmit_full);
-  counters_->add(plan_->meters.losses[reason], out.count);
+  counters_->add(plan_->meters.losses[static_cast<size_t>(Loss::transmit_full)], out.count);
   rte_pktmbuf_free_bulk(out.frames.data(), out.count);
   out.count = 0;
   out.stuck_since = never;
@@ -297,10 +309,18 @@ bool Worker::is_port(int fd) const {
   });
 }
 
-void Worker::drop(uint16_t realm, Direction direction, uint32_t series) {
-  counters_->add(series);
+void Worker::refuse(const admission::Verdict& verdict, Direction direction) {
+  count_dropped(verdict.realm, direction, plan_->meters.drops[verdict.drop.index()], 1);
+}
+
+void Worker::lose(uint16_t realm, Direction direction, Loss loss) {
+  count_dropped(realm, direction, plan_->meters.losses[static_cast<size_t>(loss)], 1);
+}
+
+void Worker::count_dropped(uint16_t realm, Direction direction, uint32_t series, unsigned packets) {
+  counters_->add(series, packets);
   if (realm == kNoRealm) return;
-  counters_->add(plan_->meters.realms[realm].dropped[static_cast<size_t>(direction)]);
+  counters_->add(plan_->meters.realms[realm].dropped[static_cast<size_t>(direction)], packets);
 }
 
 void Worker::count(const admission::Verdict& verdict, Direction direction, size_t size) {

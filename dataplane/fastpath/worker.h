@@ -9,8 +9,11 @@
 #include <thread>
 #include <vector>
 
+#include "dataplane/admission/budget.h"
 #include "dataplane/admission/peers.h"
+#include "dataplane/admission/reassembly.h"
 #include "dataplane/fastpath/idle.h"
+#include "dataplane/fastpath/mirror.h"
 #include "dataplane/fastpath/plan.h"
 #include "dataplane/fastpath/ports.h"
 
@@ -22,8 +25,9 @@ class Worker {
  public:
   static constexpr size_t kMostRealms = 4096;
 
-  // `ports`, `pool` and `peers` outlive the worker.
-  Worker(std::span<const Port> ports, rte_mempool* pool, const admission::Peers& peers);
+  // All outlive the worker.
+  Worker(std::span<const Port> ports, rte_mempool* pool, const admission::Peers& peers,
+         const Mirror& mirror);
   ~Worker();
 
   // Runs with this plan.
@@ -51,19 +55,28 @@ class Worker {
   bool run_round(Instant now);
   uint16_t receive(uint16_t port);
   void punt(uint16_t port, rte_mbuf* frame);
-  void write_to_tap(const admission::Verdict& verdict, Bytes frame);
+  bool may_ask(const admission::Verdict& verdict, const ip::PacketView& view);
+  void hold(uint16_t port, const admission::Verdict& verdict, const ip::PacketView& view);
+  void write_to_tap(const admission::Verdict& verdict, std::byte* frame,
+                    const ip::PacketView& view);
   uint16_t read_tap(uint16_t realm);
   bool read_frame(uint16_t realm);
   void send_out(uint16_t realm, rte_mbuf* frame, uint16_t size);
+  void send_in_pieces(const admission::Verdict& verdict, const ip::PacketView& whole);
+  void refuse_size(uint16_t realm, const ip::PacketView& packet, uint16_t mtu);
+  void queue(const RealmPath& path, rte_mbuf* frame, uint16_t size);
   void flush(uint16_t port, Instant now);
   void wait(Duration at_most);
   bool is_port(int fd) const;
-  void drop(uint16_t realm, Direction direction, uint32_t series);
+  void refuse(const admission::Verdict& verdict, Direction direction);
+  void lose(uint16_t realm, Direction direction, Loss loss);
+  void count_dropped(uint16_t realm, Direction direction, uint32_t series, unsigned packets);
   void count(const admission::Verdict& verdict, Direction direction, size_t size);
 
   std::span<const Port> ports_;
   rte_mempool* pool_;
   const admission::Peers& peers_;
+  const Mirror& mirror_;
   Idle idle_;
   Fd epoll_;
   Fd wake_;
@@ -77,9 +90,12 @@ class Worker {
   // The worker's own.
   const Plan* plan_ = nullptr;
   Counters* counters_ = nullptr;
-  std::vector<Outgoing> outgoing_;  // by port
-  std::vector<uint8_t> tap_ready_;  // by realm
-  rte_mbuf* spare_ = nullptr;       // what the next frame from a tap is read into
+  std::vector<Outgoing> outgoing_;                                        // by port
+  std::vector<uint8_t> tap_ready_;                                        // by realm
+  std::vector<admission::Budget<admission::StrangersBudget>> strangers_;  // by realm
+  admission::Reassembly reassembly_;
+  Instant now_{};              // of this round
+  rte_mbuf* spare_ = nullptr;  // what the next frame from a tap is read into
 };
 
 }  // namespace fedge::fastpath

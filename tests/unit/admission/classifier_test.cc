@@ -174,17 +174,17 @@ TEST_F(Classifier, R11_IcmpErrorsMatchWhatTheyQuote) {
     return sent.finish().substr(ip::kEthernetSize);
   };
   const auto error = [&](const PacketBuilder& sent, uint8_t type = 3, uint8_t code = 4) {
-    return in(eth().ipv4("10.0.0.254", "10.0.0.1", ip::kIcmp).icmp(type, code, quoted(sent)));
+    return in(eth().ipv4(kRouter, "10.0.0.1", ip::kIcmp).icmp(type, code, quoted(sent)));
   };
   const auto sent = [](const char* from, uint16_t port) {
     return eth().ipv4(from, "203.0.113.5", ip::kTcp).tcp(port, 5061, ip::kTcpAck);
   };
-  expect(error(sent("10.0.0.1", 5061)), {kOutside, Class::icmp});
-  expect(error(sent("10.0.0.1", 30000)), {kOutside, Class::icmp});
+  expect(error(sent("10.0.0.1", 5061)), {kOutside, Class::icmp, PeerClass::known});
+  expect(error(sent("10.0.0.1", 30000)), {kOutside, Class::icmp, PeerClass::known});
   expect(error(sent("10.0.0.1", 22)), Refusal::icmp_unrelated);
   expect(error(sent("10.0.0.3", 30000)), Refusal::icmp_unrelated);
   expect(error(eth().ipv4("10.0.0.1", "10.0.0.53", ip::kUdp).udp(30000, 53)),
-         {kOutside, Class::icmp});
+         {kOutside, Class::icmp, PeerClass::known});
   expect(error(eth().ipv4("10.0.0.1", "10.0.0.54", ip::kUdp).udp(30000, 53)),
          Refusal::icmp_unrelated);
   expect(error(sent("10.0.0.1", 30000), 5, 1), Refusal::icmp_type);  // redirects never
@@ -194,22 +194,62 @@ TEST_F(Classifier, R11_IcmpErrorsMatchWhatTheyQuote) {
 }
 
 TEST_F(Classifier, R4_UdpFromConfiguredServersOnly) {
-  expect(in(eth().ipv4("10.0.0.53", "10.0.0.1", ip::kUdp).udp(53, 30000)),
-         {kOutside, Class::resolver});
-  expect(in(eth().ipv4("10.0.0.53", "10.0.0.1", ip::kUdp).udp(54, 30000)), Refusal::udp_port);
-  expect(in(eth().ipv4("10.0.0.54", "10.0.0.1", ip::kUdp).udp(53, 30000)), Refusal::udp_port);
+  const auto answer = [&](const char* from, uint16_t port) {
+    return in(eth().ipv4(from, "10.0.0.1", ip::kUdp).udp(port, 30000));
+  };
+  const Passes resolver{kOutside, Class::resolver, PeerClass::known};
+  expect(answer("10.0.0.53", 53), resolver);
+  expect(in(eth().ipv6("fd00::53", "fd00::1", ip::kUdp).udp(5353, 30000)), resolver);
+  expect(answer("10.0.0.53", 54), Refusal::udp_port);
+  expect(answer("10.0.0.54", 53), Refusal::udp_port);
+  expect(answer("10.0.0.9", 53), Refusal::udp_port);  // a next hop is no name server
+  expect(in(eth().ipv6("fd00::53", "fd00::1", ip::kUdp).udp(53, 30000)), Refusal::udp_port);
+  // The same server in the other realms of the port is a stranger.
+  expect(in(eth().vlan(7).ipv4("10.0.0.53", "10.7.0.1", ip::kUdp).udp(53, 30000)),
+         Refusal::udp_port);
+  expect(in(eth(kMac1).ipv4("10.0.0.53", "10.2.0.1", ip::kUdp).udp(53, 30000), 1),
+         Refusal::udp_port);
 }
 
-TEST_F(Classifier, R11_FragmentsAreRefusedAndCounted) {
-  expect(in(eth().ipv4("10.0.0.2", "10.0.0.1", ip::kUdp, ip::kIpv4MoreFragments).raw("12345678")),
-         Refusal::ipv4_fragment);
+TEST_F(Classifier, R4_ServersAreAskedOverTcpTooAndFromTheirRealmOnly) {
+  expect(in(tcp("10.0.0.53", "10.0.0.1", 30000, ip::kTcpSyn | ip::kTcpAck, 53)),
+         {kOutside, Class::established, PeerClass::known});
+  const auto ask = [&](const Mac& mac, const char* from, const char* server, uint16_t realm) {
+    return out(PacketBuilder()
+                   .ethernet(PacketBuilder::kPeer, mac)
+                   .ipv4(from, server, ip::kUdp)
+                   .udp(30000, 53),
+               realm);
+  };
+  expect(ask(kMac0, "10.0.0.1", "10.0.0.53", kOutside),
+         {kOutside, Class::resolver, PeerClass::known});
+  expect(ask(kMac0, "10.0.0.1", "10.0.0.54", kOutside), Refusal::udp_port);
+  expect(ask(kMac1, "10.2.0.1", "10.0.0.53", kInside), Refusal::udp_port);
+}
+
+TEST_F(Classifier, B6_FragmentsAreHeldWhenTheWholeCouldBeServed) {
+  const auto piece = [](const char* from, uint8_t protocol, const char* to = "10.0.0.1") {
+    return eth().ipv4(from, to, protocol, ip::kIpv4MoreFragments).raw("12345678");
+  };
+  const auto piece6 = [](const char* from, uint8_t protocol) {
+    return eth()
+        .ipv6(from, "fd00::1", ip::kFragmentHeader)
+        .extension(protocol, "\x00\x01"s)
+        .raw("12345678");
+  };
+  expect(in(piece("10.0.0.2", ip::kTcp)), {kOutside, Class::fragment});
+  expect(in(piece("10.0.0.2", ip::kIcmp)), {kOutside, Class::fragment});
+  expect(in(piece6("fd00::2", ip::kIcmp6)), {kOutside, Class::fragment});
   expect(in(eth().ipv4("10.0.0.2", "10.0.0.1", ip::kTcp, 8).raw("12345678")),
-         Refusal::ipv4_fragment);
-  expect(in(eth()
-                .ipv6("fd00::2", "fd00::1", ip::kFragmentHeader)
-                .extension(ip::kTcp, "\x00\x01"s)
-                .raw("12345678")),
-         Refusal::ipv6_fragment);
+         {kOutside, Class::fragment});
+  expect(in(piece("10.0.0.53", ip::kUdp)), {kOutside, Class::fragment, PeerClass::known});
+  expect(in(piece6("fd00::53", ip::kUdp)), {kOutside, Class::fragment, PeerClass::known});
+  // What would be refused whole takes no room.
+  expect(in(piece("10.0.0.2", ip::kUdp)), Refusal::udp_port);
+  expect(in(piece6("fd00::2", ip::kUdp)), Refusal::udp_port);
+  expect(in(piece("10.0.0.2", 132)), Refusal::protocol);
+  expect(in(piece("10.0.0.2", ip::kTcp, "10.0.0.3")), Refusal::not_our_address);
+  expect(in(piece("10.0.0.1", ip::kTcp)), Refusal::source_is_ours);
 }
 
 TEST(AdmittedPeers, T7_FollowTheirRealmsToANewPlace) {
@@ -227,6 +267,27 @@ TEST(AdmittedPeers, T7_FollowTheirRealmsToANewPlace) {
   EXPECT_EQ(peers.find(2, remote("10.0.0.3:5061")), PeerClass::known);
   peers.disconnect(1, remote("10.0.0.1:5061"));
   EXPECT_EQ(peers.size(), 1u);
+}
+
+TEST(AdmittedPeers, B6_AnAddressIsKnownAsLongAsOneConnectionIsThere) {
+  Peers peers(1);
+  const auto remote = [](const char* text) { return *Endpoint::parse(text); };
+  const auto at = [&](uint16_t realm) { return peers.find(realm, remote("10.0.0.1:0")); };
+  ASSERT_TRUE(peers.connect(0, remote("10.0.0.1:40000"), true));
+  ASSERT_TRUE(peers.connect(0, remote("10.0.0.1:40000"), false));  // told anew
+  ASSERT_TRUE(peers.connect(0, remote("10.0.0.1:40001"), true));
+  EXPECT_EQ(peers.size(), 2u);
+  EXPECT_EQ(at(0), PeerClass::known);
+  const uint16_t places[] = {1};
+  peers.renumber(places);
+  EXPECT_EQ(at(0), PeerClass::stranger);
+  EXPECT_EQ(at(1), PeerClass::known);
+  peers.disconnect(1, remote("10.0.0.1:40000"));
+  peers.disconnect(1, remote("10.0.0.1:40000"));
+  EXPECT_EQ(at(1), PeerClass::known);
+  peers.disconnect(1, remote("10.0.0.1:40001"));
+  EXPECT_EQ(at(1), PeerClass::stranger);
+  EXPECT_EQ(peers.size(), 0u);
 }
 
 TEST_F(Classifier, T7_TellsStrangersKnownAndTrustedPeersApart) {
@@ -258,8 +319,11 @@ TEST_F(Classifier, R11_TheKernelSendsFromItsRealmsAddressesOnly) {
          {kOutside, Class::neighbour});
   expect(out(eth_out().ipv6("::", "ff02::16", ip::kHopByHop).extension(ip::kIcmp6).icmp(143, 0)),
          {kOutside, Class::neighbour});
-  expect(out(eth_out().ipv4("10.0.0.1", "10.0.0.53", ip::kUdp).udp(30000, 53)),
-         {kOutside, Class::resolver});
+  // The kernel's own fragments.
+  expect(out(eth_out().ipv4("10.0.0.1", "10.0.0.53", ip::kUdp, 8).raw("12345678")),
+         {kOutside, Class::resolver, PeerClass::known});
+  expect(out(eth_out().ipv4("10.0.0.1", "10.0.0.2", ip::kUdp, 8).raw("12345678")),
+         Refusal::udp_port);
   expect(out(eth_out().ipv4("10.0.0.1", "10.0.0.2", ip::kUdp).udp(5353, 5353)), Refusal::udp_port);
   expect(out(eth_out().ipv4("10.2.0.1", "10.0.0.2", ip::kTcp).tcp(5061, 40000, 18)),
          Refusal::foreign_source);

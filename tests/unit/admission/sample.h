@@ -28,8 +28,10 @@ inline constexpr ip::Mac kMac0 = ip::PacketBuilder::kOurs;
 inline constexpr ip::Mac kMac1{2, 0, 0, 0, 1, 1};
 
 struct SampleSections {
-  std::string realms, listeners, routing;
+  std::string realms, listeners, routing, resolver;
 };
+
+inline constexpr const char* kRouter = "10.0.0.254";  // of the first realm
 
 inline std::string sample_realms(const std::vector<SampleRealm>& sample) {
   snapshot::Writer w(snapshot::Kind::realms);
@@ -44,6 +46,10 @@ inline std::string sample_realms(const std::vector<SampleRealm>& sample) {
     realm.vlan = s.vlan;
     realm.mtu = 1500;
     realm.addresses = w.slice(addresses);
+    if (realms.empty()) {
+      realm.routes = w.slice<snapshot::RealmRoute>(
+          {{Prefix::parse("0.0.0.0/0").value(), IpAddress::parse(kRouter).value()}});
+    }
     realms.push_back(realm);
     ports.push_back({w.text("p" + s.name), w.text(s.device)});
   }
@@ -87,9 +93,20 @@ inline std::string sample_routing(uint16_t realm) {
   return w.finish(root);
 }
 
+// Two name servers, reached through `realm`.
+inline std::string sample_resolver(uint16_t realm) {
+  snapshot::Writer w(snapshot::Kind::resolver);
+  snapshot::Resolver root{};
+  root.servers = w.slice<Endpoint>(
+      {Endpoint::parse("10.0.0.53:53").value(), Endpoint::parse("[fd00::53]:5353").value()});
+  root.realm = realm;
+  return w.finish(root);
+}
+
 inline SampleSections sample_sections(const std::vector<SampleRealm>& sample = kSample,
-                                      uint16_t next_hop_realm = 0) {
-  return {sample_realms(sample), sample_listeners(sample), sample_routing(next_hop_realm)};
+                                      uint16_t next_hop_realm = 0, uint16_t resolver_realm = 0) {
+  return {sample_realms(sample), sample_listeners(sample), sample_routing(next_hop_realm),
+          sample_resolver(resolver_realm)};
 }
 
 inline Result<std::unique_ptr<const Tables>> build_sample(const SampleSections& sections) {
@@ -99,9 +116,10 @@ inline Result<std::unique_ptr<const Tables>> build_sample(const SampleSections& 
   if (!listeners) return std::unexpected(listeners.error());
   const auto routing = snapshot::Section<snapshot::Routing>::open(as_bytes(sections.routing));
   if (!routing) return std::unexpected(routing.error());
+  const auto resolver = snapshot::Section<snapshot::Resolver>::open(as_bytes(sections.resolver));
+  if (!resolver) return std::unexpected(resolver.error());
   const std::vector<BoxPort> ports{{"port0", kMac0}, {"port1", kMac1}};
-  const std::vector<UdpServer> servers{{0, Endpoint::parse("10.0.0.53:53").value()}};
-  return Tables::build({*realms, *listeners, *routing}, ports, servers);
+  return Tables::build({*realms, *listeners, *routing, *resolver}, ports);
 }
 
 }  // namespace fedge::admission

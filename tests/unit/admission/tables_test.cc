@@ -32,8 +32,10 @@ TEST(Tables, R11_FindRealmsAddressesAndListeners) {
   EXPECT_EQ(tables->find_local(2, *IpAddress::parse("fd00::1")), nullptr);
   EXPECT_TRUE(tables->in_subnet(0, *IpAddress::parse("10.0.0.77")));
   EXPECT_FALSE(tables->in_subnet(0, *IpAddress::parse("10.0.1.77")));
-  EXPECT_TRUE(tables->is_next_hop(0, *IpAddress::parse("10.0.0.9")));
-  EXPECT_FALSE(tables->is_next_hop(1, *IpAddress::parse("10.0.0.9")));
+  for (const char* named : {"10.0.0.9", "10.0.0.53", "fd00::53", kRouter}) {
+    EXPECT_TRUE(tables->is_named(0, *IpAddress::parse(named))) << named;
+    EXPECT_FALSE(tables->is_named(1, *IpAddress::parse(named))) << named;
+  }
 }
 
 TEST(Tables, B6_OverlappingSubnetsStayApart) {
@@ -64,6 +66,8 @@ TEST(Tables, P1_RefuseInWordsWhatThisBoxCannotRun) {
             "listener l10.0.0.7:5061: realm outside has no address 10.0.0.7");
   EXPECT_EQ(refusal_of(sample_sections(kSample, 3)),
             "next hop sip.partner.example: its realm is not in the snapshot");
+  EXPECT_EQ(refusal_of(sample_sections(kSample, 0, 3)),
+            "name server 10.0.0.53:53: its realm is not in the snapshot");
 }
 
 TEST(Tables, R1_WithoutASnapshotThereIsNoRealm) {

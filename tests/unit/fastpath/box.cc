@@ -39,7 +39,7 @@ Compiled compile(const std::vector<TestRealm>& realms) {
     snapshot::Realm out{};
     out.name = r.text(realm.name);
     out.vlan = realm.vlan;
-    out.mtu = 1500;
+    out.mtu = realm.mtu;
     std::vector<snapshot::RealmAddress> addresses;
     for (const auto& text : {realm.ours, realm.ours6}) {
       if (text.empty()) continue;

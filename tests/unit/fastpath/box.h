@@ -26,6 +26,7 @@ struct TestRealm {
   std::string ours;  // "10.9.0.1/24"
   std::string ours6;
   uint16_t listener = 0;  // TCP port on both addresses; 0: none
+  uint16_t mtu = 1500;    // as the fast path is told; the tap's stays 1500
 };
 
 class Box {

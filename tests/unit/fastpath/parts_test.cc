@@ -89,7 +89,8 @@ class MirrorTest : public testing::Test {
     return mirror_.find_neighbour(1, *IpAddress::parse(address));
   }
 
-  Mirror mirror_{7};
+  // 10.2.9.* of the realm is wanted.
+  Mirror mirror_{7, [](uint16_t, const IpAddress& address) { return address.octets[2] == 9; }};
 };
 
 TEST_F(MirrorTest, R11_FollowsTheNeighboursOfTheRealmsTaps) {
@@ -123,6 +124,41 @@ TEST_F(MirrorTest, R11_ForgetsWhatASynchronisationDoesNotConfirm) {
   EXPECT_FALSE(find("10.2.0.9"));
   EXPECT_TRUE(find("fd00::9"));
   EXPECT_EQ(mirror_.neighbours(1), 1u);
+}
+
+TEST_F(MirrorTest, B6_AFloodOfStrangersLeavesTheWantedTheirPlaces) {
+  neighbour(5, "10.2.9.1", 1);
+  for (unsigned i = 0; i < 3 * Mirror::kMostStrangers; ++i) {
+    const std::string address =
+        "10.4." + std::to_string(i / 250 + 10) + "." + std::to_string(i % 250);
+    neighbour(5, address.c_str(), 7);
+  }
+  EXPECT_EQ(mirror_.neighbours(1), Mirror::kMostStrangers + 1);
+  EXPECT_EQ(mirror_.not_kept(), 2 * Mirror::kMostStrangers);
+  EXPECT_TRUE(mirror_.incomplete());
+  for (int i = 2; i < 250; ++i) neighbour(5, ("10.2.9." + std::to_string(i)).c_str(), 9);
+  EXPECT_TRUE(find("10.2.9.1"));
+  EXPECT_TRUE(find("10.2.9.249"));
+  EXPECT_EQ(mirror_.neighbours(1), Mirror::kMostStrangers + 249);
+  // A stranger's place is free again when the kernel forgets it, and only once.
+  neighbour(5, "10.4.10.1", 7, NUD_FAILED);
+  neighbour(5, "10.4.10.1", 7, NUD_FAILED);
+  neighbour(5, "10.4.99.1", 7);
+  neighbour(5, "10.4.99.2", 7);
+  EXPECT_TRUE(find("10.4.99.1"));
+  EXPECT_FALSE(find("10.4.99.2"));
+  // The other realm has room of its own.
+  link(6, "outside");
+  neighbour(6, "10.1.0.9", 9);
+  EXPECT_TRUE(mirror_.find_neighbour(0, *IpAddress::parse("10.1.0.9")));
+  // Told anew, what is left of the flood counts anew.
+  mirror_.on_resync();
+  EXPECT_FALSE(mirror_.incomplete());
+  neighbour(5, "10.2.9.1", 1);
+  mirror_.on_synced();
+  neighbour(5, "10.4.99.2", 7);
+  EXPECT_EQ(mirror_.neighbours(1), 2u);
+  EXPECT_TRUE(find("10.4.99.2"));
 }
 
 TEST_F(MirrorTest, R11_ATapThatGoesTakesItsNeighboursAndRoutes) {

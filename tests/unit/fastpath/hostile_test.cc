@@ -1,0 +1,80 @@
+// What the link brings that is not plain traffic: fragments, and floods of neighbours.
+#include "tests/unit/fastpath/traffic.h"
+#include "tests/unit/wire_ip/packet_builder.h"
+
+namespace fedge::fastpath {
+namespace {
+
+TEST(FastpathProgram, B6_PutsFragmentsTogetherForTheKernel) {
+  NEEDS_BOX();
+  const std::vector<TestRealm> realms{{"outside", 0, "10.9.0.1/24", "fd00:9::1/64", 5061}};
+  box.set_up(realms);
+  configure_peer(box);
+  shell("ip netns exec " + box.peer_name + " sysctl -qw net.ipv4.ping_group_range='0 0'");
+  start(box, realms);
+  EXPECT_TRUE(echo(box, "10.9.0.1", 3000));
+  EXPECT_TRUE(echo(box, "fd00:9::1", 3000));
+  EXPECT_TRUE(echo_large(box, "10.9.0.1", 4000));
+  EXPECT_TRUE(echo_large(box, "fd00:9::1", 4000));
+  const auto fragments = [&] {
+    return box.counter(
+        "fedge_fastpath_packets_total{realm=\"outside\",direction=\"in\","
+        "class=\"fragment\"}");
+  };
+  EXPECT_EQ(fragments(), 6u);
+  EXPECT_FALSE(echo_large(box, "10.9.0.1", 20000)) << "more than is put together";
+  EXPECT_GT(box.counter("fedge_fastpath_dropped_total{reason=\"fragment_size\"}"), 0u);
+}
+
+// A tap whose MTU is still the old one: what may be cut is, and the kernel is told of the rest.
+TEST(FastpathProgram, B6_NothingAboveTheMtuLeaves) {
+  NEEDS_BOX();
+  const std::vector<TestRealm> realms{{"outside", 0, "10.9.0.1/24", "fd00:9::1/64", 5061, 1280}};
+  box.set_up(realms);
+  configure_peer(box);
+  shell("ip netns exec " + box.peer_name + " sysctl -qw net.ipv4.ping_group_range='0 0'");
+  start(box, realms);
+  const auto above = [&] {
+    return box.counter("fedge_fastpath_dropped_total{reason=\"above_mtu\"}");
+  };
+  EXPECT_TRUE(echo(box, "10.9.0.1", 3000));
+  EXPECT_TRUE(echo_large(box, "10.9.0.1", 1400));  // without "do not fragment"
+  EXPECT_EQ(above(), 0u);
+  EXPECT_TRUE(exchange(box, "10.9.0.1:5061"));  // with it
+  const uint64_t over_ipv4 = above();
+  EXPECT_GT(over_ipv4, 0u);
+  EXPECT_TRUE(exchange(box, "[fd00:9::1]:5061"));
+  EXPECT_GT(above(), over_ipv4);
+}
+
+// Questions from many addresses of the subnet; each that reached the kernel would take one of the
+// 1,024 places of its table.
+TEST(FastpathProgram, B6_AFloodOfNeighboursReachesTheKernelOnlyInPart) {
+  NEEDS_BOX();
+  const std::vector<TestRealm> realms{{"outside", 0, "10.9.0.1/16", "", 5061}};
+  box.set_up(realms);
+  configure_peer(box);
+  start(box, realms);
+  EXPECT_TRUE(exchange(box, "10.9.0.1:5061"));
+  std::vector<std::string> questions;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string from =
+        "10.9." + std::to_string(100 + i / 200) + "." + std::to_string(1 + i % 200);
+    questions.push_back(ip::PacketBuilder()
+                            .ethernet(ip::kBroadcastMac)
+                            .arp(ip::kArpRequest, from, "10.9.0.1")
+                            .finish());
+  }
+  send_frames(box, questions);
+  const auto flood = [&] {
+    return box.counter("fedge_fastpath_dropped_total{reason=\"neighbour_flood\"}");
+  };
+  EXPECT_TRUE(box.run_until([&] { return flood() >= 500; })) << flood();
+  EXPECT_LT(box.counter("fedge_fastpath_neighbours{realm=\"outside\"}"), 500u);
+  // Who is known asks on and is answered.
+  shell("ip -n " + box.peer_name + " neigh flush dev peer0");
+  EXPECT_TRUE(exchange(box, "10.9.0.1:5061"));
+}
+
+}  // namespace
+}  // namespace fedge::fastpath
