@@ -72,23 +72,35 @@ std::string make_keys(const Layout& layout) {
   return wrap_keys(Kind::keys_signal, as_bytes(*sealed));
 }
 
+std::string make_resolver(const Layout& layout) {
+  Writer w(Kind::resolver);
+  std::vector<Endpoint> servers;
+  for (const std::string& text : layout.name_servers) servers.push_back(*Endpoint::parse(text));
+  const uint16_t realm = servers.empty() ? kNone16 : kRealm;
+  return w.finish(Resolver{w.slice(servers), realm});
+}
+
 std::string make_routing(const Layout& layout) {
   Writer w(Kind::routing);
   const auto hop = [&](const Layout::NextHop& next_hop) {
     std::vector<Endpoint> endpoints;
     for (const std::string& text : next_hop.endpoints) endpoints.push_back(*Endpoint::parse(text));
-    return NextHop{w.text(next_hop.host), w.slice(endpoints), kRealm,
-                   context_of(next_hop.transport), next_hop.transport};
+    return NextHop{
+        w.text(next_hop.host), w.slice(endpoints), kRealm,       context_of(next_hop.transport),
+        next_hop.transport,    next_hop.lookup,    next_hop.port};
   };
   const auto hops = w.slice<NextHop>({hop(layout.front_end), hop(layout.partner)});
   std::vector<Route> routes{{w.text("example.com"), w.text("/presence_domains/0"),
                              w.slice<Target>({{0, 1, 1}}), RouteKind::presence_domain},
                             {w.text("partner.example"), w.text("/partners/0"),
                              w.slice<Target>({{1, 1, 1}}), RouteKind::partner}};
-  const auto peers = w.slice<snapshot::Peer>(
-      {{w.text(layout.front_end.host), {}, 0, kRealm, PeerSide::inside},
-       {w.text(layout.partner.host), w.text("partner.example"), 1, kRealm, PeerSide::partner}});
-  Routing root{hops, {}, {}, peers, 1};
+  const std::string& partner =
+      layout.partner_peer.empty() ? layout.partner.host : layout.partner_peer;
+  std::vector<snapshot::Peer> peers{
+      {w.text(layout.front_end.host), {}, 0, kRealm, PeerSide::inside},
+      {w.text(partner), w.text("partner.example"), 1, kRealm, PeerSide::partner}};
+  if (partner < layout.front_end.host) std::swap(peers[0], peers[1]);  // by name
+  Routing root{hops, {}, {}, w.slice(peers), 1};
   write_routes(w, std::move(routes), root);
   return w.finish(root);
 }
@@ -130,7 +142,7 @@ Compiled compile(const Layout& layout) {
        {Kind::tls, make_tls(layout)},
        {Kind::routing, make_routing(layout)},
        {Kind::signalling, Writer(Kind::signalling).finish(layout.limits)},
-       {Kind::resolver, Writer(Kind::resolver).finish(Resolver{{}, kNone16})},
+       {Kind::resolver, make_resolver(layout)},
        {Kind::keys_signal, make_keys(layout)}}};
   for (const auto& [kind, bytes] : sections) {
     link::SectionRef ref;

@@ -28,6 +28,8 @@ struct Layout {
     std::string host;
     std::vector<std::string> endpoints;
     Transport transport = Transport::tcp;
+    snapshot::Lookup lookup = snapshot::Lookup::none;
+    uint16_t port = 0;  // when looked up
   };
   Layout();
 
@@ -35,6 +37,8 @@ struct Layout {
   std::vector<Listener> listeners;
   NextHop front_end{"fe1.example.com", {"127.0.0.2:9"}};
   NextHop partner{"sip.partner.example", {"127.0.0.3:9"}};
+  std::string partner_peer;  // its name as a peer when that is not the next hop's
+  std::vector<std::string> name_servers;
   snapshot::Signalling limits;
   // PEM, for the one TLS context; empty: no context.
   std::string chain, key, trust;

@@ -157,5 +157,44 @@ TEST_F(Streams, R1_RefusesAStrangerOverTcp) {
   EXPECT_TRUE(site.expect(stranger, "\r\n\r\n").starts_with("SIP/2.0 403 "));
 }
 
+// Its answers wait with us up to the bound; what it would only add to them is not read.
+TEST_F(Streams, R10_WhoDoesNotTakeAnswersIsNotReadAnyFurther) {
+  layout.limits.queue_bytes = 400000;
+  layout.generation = 2;
+  ASSERT_TRUE(site.publish(layout));
+  std::string request = message(1);
+  request.replace(request.find("alice@example.com"), 17, "alice@nowhere.net");
+  std::string flood;
+  while (flood.size() < 1000000) flood += request;
+  size_t sent = 0;
+  size_t taken_before = 1;
+  Instant quiet_since = now_monotonic();
+  // Until nothing moves any more.
+  site.until(
+      [&] {
+        const size_t n = partner.send_some(std::string_view(flood).substr(sent % flood.size()));
+        sent += n;
+        const uint64_t taken = site.counter("received_bytes_total");
+        if (taken != taken_before) quiet_since = now_monotonic();
+        taken_before = taken;
+        return now_monotonic() - quiet_since > 100ms;
+      },
+      "the worker to stop reading");
+  EXPECT_EQ(site.counter("queue_full_total"), 0u);
+  EXPECT_EQ(site.worker().connections().size(), 1u);
+  // It reads again, and gets an answer to all that it has sent.
+  size_t answers = 0;
+  std::string received;
+  site.until(
+      [&] {
+        partner.receive(received);
+        for (size_t at; (at = received.find("\r\n\r\n")) != std::string::npos; ++answers) {
+          received.erase(0, at + 4);
+        }
+        return answers == sent / request.size();
+      },
+      "every answer");
+}
+
 }  // namespace
 }  // namespace fedge::signal
