@@ -33,7 +33,7 @@ std::string_view text_of(HopFailure why) {
     case HopFailure::refused:
       return "the connection request was refused";
     case HopFailure::connect_timed_out:
-      return "no answer to the connection request";
+      return "the connection was not made in time";
     case HopFailure::handshake_failed:
       return "the TLS handshake failed";
     case HopFailure::not_sent:

@@ -31,7 +31,7 @@ enum class HopFailure : uint8_t {
   busy,              // it answered 503
   timed_out,         // it answered 408
 };
-// "no answer to the connection request"
+// "the connection request was refused"
 std::string_view text_of(HopFailure why);
 
 struct HopReport {
