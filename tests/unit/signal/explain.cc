@@ -59,6 +59,26 @@ TEST_F(Explain, P3_AnInsideUserReachesThePartner) {
   EXPECT_NE(answer.find(R"("rule":"inside")"), std::string::npos) << answer;
 }
 
+TEST_F(Explain, R3_TellsTheLiveStateOfEachTarget) {
+  const auto about = [&](const std::string& lines) {
+    EXPECT_TRUE(write_file_durably(folder + "/next_hops", as_bytes(lines)));
+    return ask("sip:bob@partner.example", "sip:alice@example.com");
+  };
+  const std::string name = "fe1.example.com\t9\tlo\ttcp\t";
+  EXPECT_NE(about("").find(R"("state":"unknown","text":"nothing was sent to it yet")"),
+            std::string::npos);
+  const std::string up = about(name + "up\t2026-11-21T08:00:00Z\t\n");
+  EXPECT_NE(up.find(R"("state":"up","text":"up since 2026-11-21T08:00:00Z")"), std::string::npos);
+  const std::string down = about(name + "down\t2026-11-21T08:00:00Z\tit answered 503\n");
+  EXPECT_NE(down.find(R"("text":"down since 2026-11-21T08:00:00Z: it answered 503; it is tried)"
+                      R"( all the same, because no other target is up")"),
+            std::string::npos)
+      << down;
+  // What belongs to another next hop, or is no such line.
+  EXPECT_NE(about("fe1.example.com\t9\tother\ttcp\tdown\tx\ty\n\t\t\n\nzz").find("unknown"),
+            std::string::npos);
+}
+
 TEST_F(Explain, P3_SaysWhatIsWrongWithTheQuestion) {
   EXPECT_NE(ask("", "alice@example.com").find("--from"), std::string::npos);
   EXPECT_NE(ask("a b", "alice@example.com").find("no SIP address"), std::string::npos);

@@ -138,6 +138,44 @@ TEST_F(ProcessTest, T7_TellsTheFastPathWhoIsConnected) {
   EXPECT_EQ(gone[0].remote, connected[1].remote);
 }
 
+TEST_F(ProcessTest, R3_TellsControlWhichNextHopsAnswer) {
+  give_key();
+  give_counters();
+  offer_and_wait(compile(layout));
+  std::vector<link::NextHopState> states;
+  const auto open_link = [&] {
+    auto ends = link::make_link();
+    const int fd = ends->second.get();
+    init->send(link::LinkOpened{link::Process::control}, {&fd, 1});
+    auto channel = std::make_unique<link::Channel>(site.loop, link::Process::control,
+                                                   link::Process::signal, std::move(ends->first));
+    channel->start(
+        [&](const link::Received& received) {
+          auto m = link::decode<link::NextHopState>(received.payload);
+          ASSERT_TRUE(m && received.kind == link::MessageKind::next_hop_state);
+          states.push_back(*m);
+        },
+        [](const std::string&) {});
+    return channel;
+  };
+  auto control = open_link();
+  Peer partner = site.connect(port);
+  partner.send(message(1));  // nobody listens where the front end is
+  site.expect(partner, "SIP/2.0 500 ");
+  site.until([&] { return !states.empty(); }, "the state of the front end");
+  EXPECT_EQ(states[0].next_hop, (link::NextHopName{"fe1.example.com", "lo", 9, false}));
+  EXPECT_EQ(states[0].state, link::HopState::down);
+  EXPECT_EQ(states[0].reason, "the connection request was refused");
+  EXPECT_GT(states[0].since, 1700000000);
+  // A restarted control is told everything again, and so it is after a publish.
+  states.clear();
+  layout.generation = 2;
+  offer_and_wait(compile(layout));
+  control = open_link();
+  site.until([&] { return !states.empty(); }, "the state again");
+  EXPECT_EQ(states[0].state, link::HopState::down);
+}
+
 TEST_F(ProcessTest, B4_StopSendsWhatWaitsAndEnds) {
   give_key();
   give_counters();
