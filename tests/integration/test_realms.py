@@ -1,5 +1,6 @@
-"""B6: one arm with two VLANs, one subnet on both sides, MTU, DSCP."""
+"""B6: one arm with two VLANs, one subnet on both sides, several addresses, MTU, DSCP."""
 import asyncio
+import copy
 
 import pytest
 
@@ -10,32 +11,40 @@ URI = "sip:bob@example.com"
 BOB_OUTSIDE = f"sip:bob@{topology.PARTNER}"
 
 
-async def both_ways(site):
+async def both_ways(site, outside="4", inside="4"):
     """A MESSAGE and a whole call in, then out."""
-    inside, outside = await site.inside.server().start(), await site.partner.server().start()
-    for identity, uri in ((site.partner, URI), (site.inside, BOB_OUTSIDE)):
-        client = await identity.client().connect()
+    servers = [await site.inside.server(inside).start(),
+               await site.partner.server(outside).start()]
+    for identity, family, uri in ((site.partner, outside, URI),
+                                  (site.inside, inside, BOB_OUTSIDE)):
+        client = await identity.client(family).connect()
         assert (await client.request("MESSAGE", uri, body=b"x")).status == 200
         assert (await sip.call(client, uri)).status == 200
         await client.close()
-    for server in (inside, outside):
+    for server in servers:
         assert [r.method for r in server.requests] == ["MESSAGE", "INVITE", "ACK", "BYE"]
         await server.stop()
 
 
-@pytest.fixture
-def one_arm(new_site):
-    """Both realms on port0, VLAN 101 and 102."""
-    site = new_site()
+def one_armed(site, *families):
+    """Both realms on port0, VLAN 101 and 102: the topology, and the switch in front."""
     for namespace in (site.lab.partner, site.lab.inside):
         namespace.sh("ip", "addr", "flush", "dev", "eth0")
     switch = TaggingSwitch(site.lab.partner, "eth0")
-    switch.add(101, site.lab.partner, "10.1.0.2/24")
-    switch.add(102, site.lab.inside, "10.2.0.2/24")
+    for vlan, namespace, realm in ((101, site.lab.partner, 1), (102, site.lab.inside, 2)):
+        switch.add(vlan, namespace, f"10.{realm}.0.2/24")
+        namespace.sh("ip", "-6", "addr", "add", f"fd00:{realm}::2/64", "dev", f"vlan{vlan}", "nodad")
     switch.start()
-    document = site.topology()
+    document = site.topology(*families)
     for realm, vlan in zip(document["realms"], (101, 102)):
         realm.update(port="wan", vlan=vlan)
+    return document, switch
+
+
+@pytest.fixture
+def one_arm(new_site, request):
+    site = new_site()
+    document, switch = one_armed(site, *getattr(request, "param", ()))
     try:
         yield site.start(document), switch
     finally:
@@ -46,6 +55,15 @@ def test_B6_one_arm_with_two_VLANs(one_arm):
     site, switch = one_arm
     asyncio.run(both_ways(site))
     assert switch.strays == [], "IPv4 without a tag, or with another one"
+
+
+@pytest.mark.parametrize("one_arm, outside, inside",
+                         ((pair, *pair) for pair in (("4", "6"), ("6", "4"))),
+                         indirect=["one_arm"], ids=("IPv4-IPv6", "IPv6-IPv4"))
+def test_B6_R11_one_arm_with_another_family_in_each_VLAN(one_arm, outside, inside):
+    site, switch = one_arm
+    asyncio.run(both_ways(site, outside, inside))
+    assert switch.strays == []
 
 
 def test_B6_one_arm_keeps_its_VLANs_apart(one_arm):
@@ -77,6 +95,43 @@ def test_B6_both_realms_have_the_same_subnet_and_address(new_site):
     site.inside.addresses = {"4": "10.1.0.2"}
     site.inside.edge = {"4": "10.1.0.1"}
     asyncio.run(both_ways(site))
+
+
+def test_B6_one_of_two_addresses_of_a_port_moves(site):
+    """A publish moves a listener to another address of its realm; what the other one serves goes
+    on over the same connections, and what the moved one accepted ends with its address."""
+    document = site.topology()
+    document["realms"][0]["addresses"].append({"address": "10.1.0.11/24"})
+    document["listeners"].append(
+        topology.listener("second", "outside", "10.1.0.11", "external"))
+    site.appliance.publish(document)
+    moved = copy.deepcopy(document)
+    moved["realms"][0]["addresses"][-1]["address"] = "10.1.0.12/24"
+    moved["listeners"][-1]["address"] = "10.1.0.12"
+
+    async def connect(address):
+        client = site.partner.client()
+        client.remote = (address, 5061)
+        return await client.connect(timeout=1)
+
+    async def works(client):
+        return (await client.request("MESSAGE", URI, body=b"x")).status == 200
+
+    async def scenario():
+        server = await site.inside.server().start()
+        stays, goes = await connect("10.1.0.1"), await connect("10.1.0.11")
+        assert await works(stays) and await works(goes)
+        site.appliance.publish(moved)
+        comes = await connect("10.1.0.12")
+        assert await works(stays) and await works(comes)
+        with pytest.raises((TimeoutError, ConnectionError)):
+            await connect("10.1.0.11")
+        with pytest.raises((TimeoutError, ConnectionError)):
+            await goes.request("MESSAGE", URI, body=b"x", timeout=1)
+        for client in (stays, goes, comes):
+            await client.close()
+        await server.stop()
+    asyncio.run(scenario())
 
 
 def test_B6_nothing_larger_than_the_MTU_leaves(site):
