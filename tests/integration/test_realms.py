@@ -33,7 +33,8 @@ def one_armed(site, *families):
     switch = TaggingSwitch(site.lab.partner, "eth0")
     for vlan, namespace, realm in ((101, site.lab.partner, 1), (102, site.lab.inside, 2)):
         switch.add(vlan, namespace, f"10.{realm}.0.2/24")
-        namespace.sh("ip", "-6", "addr", "add", f"fd00:{realm}::2/64", "dev", f"vlan{vlan}", "nodad")
+        namespace.sh("ip", "-6", "addr", "add", f"fd00:{realm}::2/64", "dev", f"vlan{vlan}",
+                     "nodad")
     switch.start()
     document = site.topology(*families)
     for realm, vlan in zip(document["realms"], (101, 102)):
