@@ -68,57 +68,57 @@ EXTRA = {
 BODY = {"MESSAGE": "hello from sipp"}
 
 
-def _send(text, **attributes):
+def send(text, **attributes):
     names = "".join(f' {k}="{v}"' for k, v in attributes.items())
     return f"<send{names}><![CDATA[\n\n{text}\n]]></send>\n"
 
 
-def _receive(**attributes):
+def receive(**attributes):
     names = "".join(f' {k}="{v}"' for k, v in attributes.items())
     return f"<recv{names}/>\n"
 
 
-def _scenario(name, *steps):
+def scenario(name, *steps):
     return (f'<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="{name}">\n'
             + "".join(steps) + "</scenario>\n")
 
 
-def _response(status, host, cseq="[last_CSeq:]"):
-    return _send(RESPONSE.format(status=status, host=host, cseq=cseq))
+def response(status, host, cseq="[last_CSeq:]"):
+    return send(RESPONSE.format(status=status, host=host, cseq=cseq))
 
 
 def request_scenario(method, **who):
     """One request outside a dialog, answered 200."""
     text = REQUEST.format(method=method, extra=EXTRA.get(method, ""), **who)
-    return _scenario(method, _send(text + BODY.get(method, "")),
-                     _receive(response=100, optional="true"), _receive(response=200))
+    return scenario(method, send(text + BODY.get(method, "")),
+                     receive(response=100, optional="true"), receive(response=200))
 
 
 def call_scenario(**who):
-    return _scenario(
-        "call", _send(REQUEST.format(method="INVITE", extra="", **who)),
-        _receive(response=100, optional="true"), _receive(response=180),
-        _receive(response=200, rrs="true"),
-        _send(IN_DIALOG.format(method="ACK", cseq=1, **who)),
-        _send(IN_DIALOG.format(method="BYE", cseq=2, **who)), _receive(response=200))
+    return scenario(
+        "call", send(REQUEST.format(method="INVITE", extra="", **who)),
+        receive(response=100, optional="true"), receive(response=180),
+        receive(response=200, rrs="true"),
+        send(IN_DIALOG.format(method="ACK", cseq=1, **who)),
+        send(IN_DIALOG.format(method="BYE", cseq=2, **who)), receive(response=200))
 
 
 def cancel_scenario(**who):
-    return _scenario(
-        "cancel", _send(REQUEST.format(method="INVITE", extra="", **who)),
-        _receive(response=100, optional="true"), _receive(response=180),
-        _send(CANCEL.format(**who)), _receive(response=200), _receive(response=487),
-        _send(ACK_FAILURE.format(**who)))
+    return scenario(
+        "cancel", send(REQUEST.format(method="INVITE", extra="", **who)),
+        receive(response=100, optional="true"), receive(response=180),
+        send(CANCEL.format(**who)), receive(response=200), receive(response=487),
+        send(ACK_FAILURE.format(**who)))
 
 
 def answer_scenario(method, host):
-    return _scenario(f"answer {method}", _receive(request=method), _response("200 OK", host))
+    return scenario(f"answer {method}", receive(request=method), response("200 OK", host))
 
 
 def answer_call_scenario(host):
-    return _scenario("answer calls", _receive(request="INVITE"), _response("180 Ringing", host),
-                     _response("200 OK", host), _receive(request="ACK"), _receive(request="BYE"),
-                     _response("200 OK", host))
+    return scenario("answer calls", receive(request="INVITE"), response("180 Ringing", host),
+                     response("200 OK", host), receive(request="ACK"), receive(request="BYE"),
+                     response("200 OK", host))
 
 
 def answer_cancel_scenario(host):
@@ -132,9 +132,9 @@ def answer_cancel_scenario(host):
     terminated = RESPONSE.format(status="487 Request Terminated", host=host,
                                  cseq="CSeq: 1 INVITE").replace("[last_Via:]",
                                                                 "Via:[$1]\nVia:[$2]")
-    return _scenario("answer CANCEL", keep_vias, _response("180 Ringing", host),
-                     _receive(request="CANCEL"), _response("200 OK", host), _send(terminated),
-                     _receive(request="ACK"))
+    return scenario("answer CANCEL", keep_vias, response("180 Ringing", host),
+                     receive(request="CANCEL"), response("200 OK", host), send(terminated),
+                     receive(request="ACK"))
 
 
 class Tunnel:
