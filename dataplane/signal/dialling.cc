@@ -42,7 +42,10 @@ Trunk& Worker::trunk_of(uint32_t next_hop) {
 void Worker::want(Trunk& trunk) {
   if (options_.directory == nullptr) return;
   trunk.is_wanted = true;
-  options_.directory->want(options_.number, trunk.name);
+  const auto found = options_.directory->want(options_.number, trunk.name);
+  if (found == nullptr || trunk.found != nullptr) return;
+  trunk.found = found;
+  trunk.targets = found->targets;
 }
 
 void Worker::on_found(const std::shared_ptr<const Found>& found) {

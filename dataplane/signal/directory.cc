@@ -92,8 +92,15 @@ void Directory::attach(uint32_t worker, Mailbox& mailbox, OnFound on_found) {
   });
 }
 
-void Directory::want(uint32_t worker, HopName name) {
+std::shared_ptr<const Found> Directory::want(uint32_t worker, HopName name) {
+  std::shared_ptr<const Found> found;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto place = names_.find(name);
+    if (place != names_.end()) found = place->second.found;
+  }
   mailbox_.post([this, worker, name = std::move(name)] { on_want(worker, name); });
+  return found;
 }
 
 void Directory::on_want(uint32_t worker, const HopName& wanted) {
@@ -178,6 +185,7 @@ void Directory::drop_unlisted() {
   std::erase_if(urgent_, is_unlisted);
   std::erase_if(ahead_, is_unlisted);
   std::erase_if(asking_, is_unlisted);
+  const std::lock_guard lock(mutex_);
   std::erase_if(names_, [&](const auto& item) {
     if (item.second.listed) return false;
     statistics_.on_name(item.second.standing, -1);
@@ -186,13 +194,14 @@ void Directory::drop_unlisted() {
 }
 
 Directory::Name& Directory::add(const HopName& key) {
-  const auto [place, is_new] = names_.try_emplace(key);
+  const auto known = names_.find(key);
+  if (known != names_.end()) return known->second;
+  const std::lock_guard lock(mutex_);
+  const auto place = names_.try_emplace(key).first;
   Name& name = place->second;
-  if (is_new) {
-    name.directory = this;
-    name.name = &place->first;
-    statistics_.on_name(name.standing, 1);
-  }
+  name.directory = this;
+  name.name = &place->first;
+  statistics_.on_name(name.standing, 1);
   return name;
 }
 
@@ -307,7 +316,11 @@ void Directory::tell(Name& name, std::vector<Target> targets, std::string why) {
       name.found->why == why) {
     return;
   }
-  name.found = std::make_shared<const Found>(Found{*name.name, std::move(targets), std::move(why)});
+  auto found = std::make_shared<const Found>(Found{*name.name, std::move(targets), std::move(why)});
+  {
+    const std::lock_guard lock(mutex_);
+    name.found = std::move(found);
+  }
   deliver(name, name.workers);
 }
 

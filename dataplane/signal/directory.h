@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -45,7 +46,8 @@ class Directory {
   void attach(uint32_t worker, Mailbox& mailbox, OnFound on_found);
   // Any thread. The worker is told what is known as soon as something is, and every change from
   // then on, until a publish takes the name away. Again after each publish.
-  void want(uint32_t worker, HopName name);
+  // Gives what is known already, null when nothing is.
+  std::shared_ptr<const Found> want(uint32_t worker, HopName name);
 
   // The names, name servers and own addresses of what is published from now on.
   void use(const Generation& generation);
@@ -104,6 +106,8 @@ class Directory {
   std::string device_;
   resolve::DiscoveryRules rules_;
 
+  // Held where names come and go and where one is found, and by who wants one.
+  std::mutex mutex_;
   std::unordered_map<HopName, Name, HopNameHash> names_;
   std::deque<Name*> urgent_;  // somebody wants to go there
   std::deque<Name*> ahead_;

@@ -164,6 +164,9 @@ class Client:
         self.server_name, self.domain, self.host = server_name, domain, host
         self.writer, self.reader_task = None, None
         self.waiting = {}
+        self.via_parameters = ""
+        # What it is sent is remembered, and answered when there is a handler (RFC 5923).
+        self.requests, self.handler = [], None
         self.lock = asyncio.Lock()
 
     async def connect(self, timeout=5):
@@ -194,6 +197,9 @@ class Client:
             while True:
                 message = await read_message(reader)
                 if message.is_request:
+                    self.requests.append(message)
+                    for answer in self.handler(message) if self.handler else []:
+                        writer.write(answer.encode())
                     continue
                 queue = self.waiting.get((message.get("Call-ID"), message.get("CSeq")))
                 if queue:
@@ -212,7 +218,8 @@ class Client:
         number = next(_serial)
         call_id = call_id or f"{RUN}-{number}@{self.host}"
         lines = [
-            ("Via", f"SIP/2.0/TLS {self.host}:5061;branch={branch or f'z9hG4bK{RUN}{number}'};rport"),
+            ("Via", f"SIP/2.0/TLS {self.host}:5061{self.via_parameters}"
+                    f";branch={branch or f'z9hG4bK{RUN}{number}'};rport"),
             ("Max-Forwards", "70"),
             ("From", f"<sip:{user}@{self.domain}>;tag={tag or f't{number}'}"),
             ("To", to or f"<{uri}>"),
