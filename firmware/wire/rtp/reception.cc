@@ -1,6 +1,7 @@
 #include "firmware/wire/rtp/reception.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace fedge::rtp {
 
@@ -79,7 +80,7 @@ uint16_t estimate_mos(uint32_t loss_per_mille, uint32_t jitter_ms, uint32_t dela
   const double equipment = 95.0 * loss / (loss + 25.1);
   const double r = std::clamp(93.2 - 0.024 * delay - late - equipment, 0.0, 100.0);
   const double mos = 1.0 + 0.035 * r + 7e-6 * r * (r - 60.0) * (100.0 - r);
-  return static_cast<uint16_t>(std::clamp(mos, 1.0, 4.5) * 100.0 + 0.5);
+  return static_cast<uint16_t>(std::lround(std::clamp(mos, 1.0, 4.5) * 100.0));
 }
 
 }  // namespace fedge::rtp

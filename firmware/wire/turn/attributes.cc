@@ -94,8 +94,6 @@ bool understands_binding(uint16_t type) {
     case Type::change_request:
     case Type::response_port:
     case Type::padding:
-    case Type::priority:  // of a client that checks a candidate of ours by mistake
-    case Type::use_candidate:
       return true;
     default:
       return is_of_credentials(static_cast<Type>(type));

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "firmware/wire/stun/writer.h"
+
 namespace fedge::pki {
 namespace {
 
@@ -62,6 +64,30 @@ TEST(M1_Digest, TheKeyStaysAndMoves) {
   Hmac moved = std::move(hmac);
   moved.set_key(as_bytes("one"));
   EXPECT_EQ(hex(moved.compute({as_bytes("x")})), first);
+}
+
+// How a worker signs and checks: wire/stun says what is covered, this folder computes.
+TEST(M1_Digest, SignsAndChecksStunMessages) {
+  Digest md5(Hash::md5);
+  const Bytes colon = as_bytes(":");
+  const DigestValue key =
+      md5.compute({as_bytes("user"), colon, as_bytes("realm"), colon, as_bytes("pass")});
+  Hmac hmac(Hash::sha1);
+  hmac.set_key(key.bytes());
+  std::array<std::byte, 256> out;
+  stun::Writer writer(out, stun::Method::refresh, stun::Class::request, stun::Transaction{});
+  const auto to_sign =
+      writer.add_text(stun::Type::username, "user").add_integrity(stun::Type::message_integrity);
+  ASSERT_TRUE(to_sign);
+  writer.set_code(hmac.compute(to_sign->parts()).bytes());
+  for (const std::string password : {"pass", "Pass"}) {
+    hmac.set_key(
+        md5.compute({as_bytes("user"), colon, as_bytes("realm"), colon, as_bytes(password)})
+            .bytes());
+    const auto covered = stun::cover(writer.written(), *writer.size() - 20, 20);
+    EXPECT_EQ(are_equal_secretly(hmac.compute(covered.parts()).bytes(), covered.code),
+              password == "pass");
+  }
 }
 
 TEST(M1_Digest, ComparesEveryOctet) {

@@ -110,6 +110,7 @@ TEST_F(M1_TurnAttributes, EachRequestUnderstandsItsOwn) {
   EXPECT_TRUE(is(understands_connect, Type::xor_peer_address));
   EXPECT_TRUE(is(understands_connection_bind, Type::connection_id));
   EXPECT_TRUE(is(understands_binding, Type::change_request));
+  EXPECT_FALSE(is(understands_binding, Type::use_candidate));  // no ICE agent is asked here
   EXPECT_TRUE(is(understands_send, Type::dont_fragment));
 }
 
