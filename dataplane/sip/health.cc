@@ -16,6 +16,8 @@ constexpr int kMostNeeded = 16;
 constexpr int kMemory = 10;
 // Of those failures that may concern one request only.
 constexpr uint8_t kMostStrikes = 3;
+// Of hops that are up, no more than one is asked in this time: with many the intervals grow.
+constexpr Duration kPace = 5ms;
 // A hop that is down is asked so often in an interval: with kNeeded successes it is up in time.
 constexpr int kAsked = 4;
 
@@ -74,13 +76,7 @@ void Health::use(const snapshot::Section<snapshot::Routing>& routing, const Next
     hops_[i].key = next_hops.key(i);
     hops_[i].needed = kNeeded;
   }
-  for (const snapshot::Route& route : routing.items(routing.root().routes)) {
-    const auto targets = routing.items(route.targets);
-    const bool several = std::ranges::any_of(
-        targets, [&](const auto& t) { return t.next_hop != targets[0].next_hop; });
-    if (!several) continue;
-    for (const snapshot::Target& target : targets) hops_[target.next_hop].has_alternative = true;
-  }
+  mark_alternatives(routing);
   for (uint32_t i = 0; i < before_count; ++i) {
     if (before[i].state == HopState::unknown) continue;
     const uint32_t at = find_key(before[i].key);
@@ -89,8 +85,21 @@ void Health::use(const snapshot::Section<snapshot::Routing>& routing, const Next
   for (uint32_t i = 0; i < count_; ++i) {
     Hop& hop = hops_[i];
     // Spread by key: a publish must not ask everybody at once.
-    if (!hop.armed()) plan(hop, now + period_of(hop) * (hop.key % 64) / 64);
+    if (!hop.armed()) plan(hop, now + period_of(hop) * (hop.key % 1024) / 1024);
   }
+}
+
+void Health::mark_alternatives(const snapshot::Section<snapshot::Routing>& routing) {
+  for (const snapshot::Route& route : routing.items(routing.root().routes)) {
+    const auto targets = routing.items(route.targets);
+    const bool several = std::ranges::any_of(
+        targets, [&](const auto& t) { return t.next_hop != targets[0].next_hop; });
+    if (!several) continue;
+    for (const snapshot::Target& target : targets) hops_[target.next_hop].has_alternative = true;
+  }
+  const auto asked = std::count_if(hops_.get(), hops_.get() + count_,
+                                   [](const Hop& hop) { return hop.has_alternative; });
+  quiet_ = std::max(times_.interval, asked * kPace);
 }
 
 void Health::take_over(Hop& hop, const Hop& before, Instant now) {
@@ -125,8 +134,8 @@ void Health::tell(const Hop& hop, bool changed) {
 
 // Nobody waits for a hop without an alternative: requests go there in any case.
 Duration Health::period_of(const Hop& hop) const {
-  const bool urgent = hop.state > HopState::up && hop.has_alternative;
-  return urgent ? times_.interval / kAsked : times_.interval;
+  if (hop.state <= HopState::up) return quiet_;
+  return hop.has_alternative ? times_.interval / kAsked : times_.interval;
 }
 
 // One that is up is asked only where there is a choice: thousands of idle partners are left
@@ -148,8 +157,8 @@ void Health::on_due(Hop& hop, Instant now) {
     if (lost.connection != 0 && hop.heard < lost.started) events_.drop(lost.connection);
     return;
   }
-  if (hop.state == HopState::up && hop.strikes == 0 && now < hop.heard + times_.interval) {
-    return plan(hop, hop.heard + times_.interval);  // traffic is proof enough
+  if (hop.state == HopState::up && hop.strikes == 0 && now < hop.heard + quiet_) {
+    return plan(hop, hop.heard + quiet_);  // traffic is proof enough
   }
   if (!is_asked(hop)) return;
   if (now < hop.held) return plan(hop, hop.held);

@@ -75,7 +75,7 @@ class Health {
   size_t probes() const { return probe_count_; }
 
  private:
-  static constexpr size_t kMostProbes = 64;
+  static constexpr size_t kMostProbes = 240;
   static constexpr uint8_t kNoProbe = 0xff;
   struct Hop final : Timer {
     Health* owner = nullptr;
@@ -105,6 +105,7 @@ class Health {
 
   uint32_t find_key(uint32_t key) const;
   uint32_t index_of(const Hop& hop) const { return static_cast<uint32_t>(&hop - hops_.get()); }
+  void mark_alternatives(const snapshot::Section<snapshot::Routing>& routing);
   Duration period_of(const Hop& hop) const;
   void on_due(Hop& hop, Instant now);
   bool is_asked(const Hop& hop) const;
@@ -125,6 +126,7 @@ class Health {
   uint32_t probe_index_;
   uint64_t randomness_ = 0;
   HealthTimes times_;
+  Duration quiet_ = times_.interval;  // after which a hop that is up is asked
   const NextHops* next_hops_ = nullptr;
   std::unique_ptr<Hop[]> hops_;
   uint32_t count_ = 0;
