@@ -77,6 +77,8 @@ void Process::on_sealing_key(Fd key) {
   auto secret = pki::read_sealing_key(key.get());
   if (!secret) return log::error("signal", "sealing key: {}", secret.error().text());
   sealing_key_ = std::move(*secret);
+  route_key_ = pki::derive_key(*sealing_key_, "record-route");
+  options_.route_key = route_key_.bytes();
   run_pending_offer();
 }
 

@@ -45,6 +45,7 @@ class Process {
   link::Channel init_;
   std::optional<Counters> counters_;
   std::optional<pki::Secret> sealing_key_;
+  pki::Secret route_key_;  // derived from it: WorkerOptions::route_key
   std::optional<Offer> pending_;  // waits for counters and key
   Reporter reporter_;
   Fd fastpath_link_;  // came before there was a worker

@@ -24,6 +24,7 @@ namespace fedge::signal {
 struct WorkerOptions {
   bool use_devices = true;  // bind sockets to their realm's tap; off only on loopback (tests)
   uint64_t secret = 0;      // of the proxy: random, the same for all workers
+  Bytes route_key = {};     // of the proxy, the same at every start; read by the constructor
   uint32_t number = 0;      // of this worker
   Directory* directory = nullptr;  // ends before the worker; none: no name leads anywhere
   Reporter* reporter = nullptr;    // outlives the worker; none: nobody is told

@@ -15,7 +15,13 @@ PathEnd Proxy::Core::path_out(uint32_t next_hop) const {
   const bool is_v6 =
       endpoints.empty() ? outbound.reaches_over_v6(next_hop) : endpoints[0].address.is_v6();
   return {&published->identity.side_of(hop.realm, hop.transport, is_v6),
-          published->next_hops.key(next_hop)};
+          published->next_hops.key(next_hop),
+          {}};
+}
+
+// T4: what a partner names by Route is what we gave it to name.
+void Proxy::Core::sign(PathEnd& end, std::string_view call_id, RouteMacText& room) {
+  if (end.next_hop != 0) end.mac = route_mac.write(end.next_hop, call_id, room);
 }
 
 uint32_t Proxy::Core::key_of_peer(const PeerFacts& peer) const {
@@ -132,14 +138,22 @@ Proxy::Core::Sent Proxy::Core::send_branch(ServerTransaction& server, const Outg
   ClientTransaction* const client = transactions.add_client(server);
   if (client == nullptr) return Sent::no_room;
   const Leaving leaving{branch_of(*client, outgoing), breadth};
-  const PathEnd out = path_out(next_hop);
-  Editor editor(outgoing.message);
+  const Message& message = outgoing.message;
+  const bool is_signed = is_recorded(message.method);
+  PathEnd out = path_out(next_hop);
+  if (is_signed && server.source_kind == PeerKind::partner) {
+    sign(out, message.call_id, forward_room.mac_out);
+  }
+  Editor editor(message);
   if (outgoing.arrival != nullptr) {
-    const PathEnd in{&published->identity.side_of(*outgoing.arrival), server.source_peer};
-    edit_request(editor, outgoing.message, *outgoing.routes, *outgoing.arrival, in, out, leaving,
+    PathEnd in{&published->identity.side_of(*outgoing.arrival), server.source_peer, {}};
+    if (is_signed && published->next_hops.is_partner(next_hop)) {
+      sign(in, message.call_id, forward_room.mac_in);
+    }
+    edit_request(editor, message, *outgoing.routes, *outgoing.arrival, in, out, leaving,
                  forward_room);
   } else {
-    edit_repeated(editor, outgoing.message, out, leaving, forward_room);
+    edit_repeated(editor, message, out, leaving, forward_room);
   }
   const auto block = transactions.take_block(editor.size());
   const auto size = block.empty() ? std::nullopt : editor.write(block);

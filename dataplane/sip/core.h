@@ -52,7 +52,7 @@ struct FailedTarget {
 
 struct Proxy::Core final : TransactionOwner, HealthEvents {
   Core(const Capacity& capacity, TimerWheel& wheel, Outbound& outbound, Counters& counters,
-       uint64_t secret, uint32_t worker);
+       uint64_t secret, uint32_t worker, Bytes route_key);
 
   // requests.cc: what arrives (RFC 3261 16.3 to 16.5, 16.10).
   void on_request(const Arrival& arrival, const Message& request, Instant now);
@@ -67,8 +67,8 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   void start(ServerTransaction& server, const Outgoing& outgoing, const Direction& direction,
              Instant now);
   Rule choose(const Arrival& arrival, const Message& request, const RouteSet& routes,
-              Direction& out) const;
-  uint32_t find_dialog_hop(const Arrival& arrival, const RouteSet& routes) const;
+              Direction& out);
+  uint32_t find_dialog_hop(const Arrival& arrival, const Message& request, const RouteSet& routes);
   void refuse(const Arrival& arrival, const Message& request, Refusal why, uint16_t status,
               std::string_view reason, std::span<const HeaderText> headers = {});
   void refuse(const Arrival& arrival, const Message& request, Rule rule);
@@ -85,6 +85,7 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
                    uint8_t breadth, Instant now);
   Branch branch_of(const ClientTransaction& client, const Outgoing& outgoing) const;
   PathEnd path_out(uint32_t next_hop) const;
+  void sign(PathEnd& end, std::string_view call_id, RouteMacText& room);
   size_t pick_targets(const ServerTransaction& server, const Direction& direction,
                       std::span<uint32_t> out);
   uint32_t pick(const Direction& direction, std::span<const uint32_t> excluded);
@@ -143,6 +144,7 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   Outbound& outbound;
   Statistics statistics;
   uint64_t secret;
+  RouteMac route_mac;
   Transactions transactions;
   std::unique_ptr<Published> published;
   Health health;

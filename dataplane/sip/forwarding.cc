@@ -49,6 +49,7 @@ std::string_view write_record(const PathEnd& end, bool is_sips, std::span<char> 
   if (end.next_hop != 0) {
     out << ';' << kNextHopParameter << '=';
     write_hex(out, end.next_hop);
+    if (!end.mac.empty()) out << '.' << end.mac;
   }
   out << '>';
   return out.text();
@@ -115,6 +116,8 @@ void edit_request(Editor& editor, const Message& request, const RouteSet& routes
   }
   if (routes.drop_count != 0 || routes.uri_from_route) {
     edit_routes(editor, request, routes, room.route);
+  } else if (routes.maddr_is_ours) {
+    strip_maddr(editor, routes.request_uri);
   }
   Output max_forwards(room.max_forwards);
   if (request.max_forwards < 0) {

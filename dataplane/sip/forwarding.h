@@ -9,6 +9,7 @@
 #include "dataplane/sip/arrival.h"
 #include "dataplane/sip/branch.h"
 #include "dataplane/sip/identity.h"
+#include "dataplane/sip/route_mac.h"
 #include "dataplane/sip/route_set.h"
 #include "firmware/wire/sip/message.h"
 #include "firmware/wire/sip/writer.h"
@@ -19,6 +20,7 @@ namespace fedge::sip {
 struct PathEnd {
   const Side* side = nullptr;
   uint32_t next_hop = 0;  // key of the system at that end; 0 when it is none
+  std::string_view mac;   // RouteMac of it, when a partner may name it; empty otherwise
 };
 
 // Text that an Editor refers to until it has written.
@@ -26,6 +28,8 @@ struct ForwardRoom {
   std::array<char, 512> via;
   std::array<char, 512> record_in;
   std::array<char, 512> record_out;
+  RouteMacText mac_in;
+  RouteMacText mac_out;
   std::array<char, 4> max_forwards;
   std::array<char, 4> max_breadth;
   std::array<char, 96> received;

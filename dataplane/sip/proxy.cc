@@ -29,19 +29,21 @@ Published::Published(const SnapshotView& snapshot)
       timers(Timers::of(snapshot.signalling->root())) {}
 
 Proxy::Core::Core(const Capacity& capacity, TimerWheel& timer_wheel, Outbound& out,
-                  Counters& counters, uint64_t key, uint32_t worker)
+                  Counters& counters, uint64_t key, uint32_t worker, Bytes route_key)
     : wheel(timer_wheel),
       outbound(out),
       statistics(counters),
       secret(key),
+      route_mac(route_key),
       transactions(capacity.transactions, capacity.max_message, *this, key, worker),
       health(timer_wheel, *this, key, worker),
       room_size(capacity.max_message + kAdded),
       room_memory(new char[room_size]) {}
 
 Proxy::Proxy(const Capacity& capacity, TimerWheel& timers, Outbound& outbound, Counters& counters,
-             uint64_t secret, uint32_t worker)
-    : core_(std::make_unique<Core>(capacity, timers, outbound, counters, secret, worker)) {}
+             uint64_t secret, uint32_t worker, Bytes route_key)
+    : core_(std::make_unique<Core>(capacity, timers, outbound, counters, secret, worker,
+                                   route_key)) {}
 
 Proxy::~Proxy() = default;
 

@@ -9,6 +9,7 @@
 
 #include "dataplane/sip/arrival.h"
 #include "dataplane/sip/outbound.h"
+#include "firmware/base/bytes.h"
 #include "firmware/base/counters.h"
 #include "firmware/base/timers.h"
 #include "firmware/snapshot/reader.h"
@@ -42,9 +43,10 @@ class Proxy {
  public:
   // `secret`: random at the start of the process, the same for all its workers; makes branches
   // and tags unguessable. `worker`: which of them, below kMostWorkers; our branches and tokens say
-  // so. The counters' names are registered here.
+  // so. `route_key`: a secret that survives restarts and is the same for all workers; by it a
+  // partner's Route is known to be ours. Read here only. The counters' names are registered here.
   Proxy(const Capacity& capacity, TimerWheel& timers, Outbound& outbound, Counters& counters,
-        uint64_t secret, uint32_t worker = 0);
+        uint64_t secret, uint32_t worker = 0, Bytes route_key = {});
   ~Proxy();
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;

@@ -45,7 +45,7 @@ void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
   const uint64_t loop = loop_hash(request, secret);
   if (!validate(arrival, request, loop)) return;
   RouteSet routes;
-  if (read_route_set(request, published->identity, routes) != RouteDefect::none) {
+  if (read_route_set(request, arrival, published->identity, routes) != RouteDefect::none) {
     return refuse(arrival, request, Refusal::route, 400, "Route is malformed");
   }
   Direction direction;
@@ -131,7 +131,7 @@ bool Proxy::Core::validate(const Arrival& arrival, const Message& request, uint6
 // next hop; otherwise the Request-URI is looked up. A partner's Route before there is a dialog
 // chooses nothing: it would take its request round the look-up, to any of our systems.
 Rule Proxy::Core::choose(const Arrival& arrival, const Message& request, const RouteSet& routes,
-                         Direction& out) const {
+                         Direction& out) {
   const auto& routing = published->routing();
   const bool is_partner = arrival.peer.kind == PeerKind::partner;
   const Address from = is_partner ? address_of(request.from.uri) : Address{};
@@ -139,7 +139,7 @@ Rule Proxy::Core::choose(const Arrival& arrival, const Message& request, const R
   if (may_route && (routes.own != 0 || routes.has_next)) {
     const Rule rule = admit(routing, arrival.peer, request.method, from);
     if (rule != Rule::route) return rule;
-    out.next_hop = find_dialog_hop(arrival, routes);
+    out.next_hop = find_dialog_hop(arrival, request, routes);
     if (out.next_hop != kNoNextHop) return Rule::route;
   }
   const Address target{routes.request_uri.user, routes.request_uri.host};
@@ -148,7 +148,10 @@ Rule Proxy::Core::choose(const Arrival& arrival, const Message& request, const R
   return decision.rule;
 }
 
-uint32_t Proxy::Core::find_dialog_hop(const Arrival& arrival, const RouteSet& routes) const {
+// A partner goes where our Record-Route says, and when we have written that for it (T4); our own
+// systems may also name one another.
+uint32_t Proxy::Core::find_dialog_hop(const Arrival& arrival, const Message& request,
+                                      const RouteSet& routes) {
   const NextHops& hops = published->next_hops;
   const auto is_allowed = [&](uint32_t hop) {
     if (hop == kNoNextHop || is_origin(arrival.peer, hop)) return false;
@@ -156,12 +159,15 @@ uint32_t Proxy::Core::find_dialog_hop(const Arrival& arrival, const RouteSet& ro
         hops.is_partner(hop) ? snapshot::RouteKind::partner : snapshot::RouteKind::presence_domain;
     return permit(published->routing().root(), arrival.peer.kind, kind) == Rule::route;
   };
-  const Uri& uri = routes.has_next ? routes.next : routes.request_uri;
   const uint32_t recorded = hops.find_key(routes.key);
+  if (arrival.peer.kind != PeerKind::inside) {
+    if (!is_allowed(recorded)) return kNoNextHop;
+    return route_mac.verify(routes.key, request.call_id, routes.mac) ? recorded : kNoNextHop;
+  }
+  const Uri& uri = routes.has_next ? routes.next : routes.request_uri;
   const uint32_t named = hops.find_host(uri.host, uri.port, recorded);
   if (is_allowed(named)) return named;
-  if (is_allowed(recorded)) return recorded;
-  return kNoNextHop;
+  return is_allowed(recorded) ? recorded : kNoNextHop;
 }
 
 void Proxy::Core::answer(const Arrival& arrival, const Message& request, const Answer& answer) {
@@ -226,7 +232,7 @@ void Proxy::Core::forward_ack(const Arrival& arrival, const Message& request) {
   RouteSet routes;
   Direction direction;
   if (request.max_forwards == 0 || request.max_breadth == 0 || has_looped(request, loop) ||
-      read_route_set(request, published->identity, routes) != RouteDefect::none ||
+      read_route_set(request, arrival, published->identity, routes) != RouteDefect::none ||
       choose(arrival, request, routes, direction) != Rule::route) {
     return statistics.count(Dropped::ack);
   }
@@ -235,7 +241,7 @@ void Proxy::Core::forward_ack(const Arrival& arrival, const Message& request) {
   if (next_hop == kNoNextHop) return statistics.count(Dropped::ack);
   const Branch branch{kStateless, hash_of(request.via.value, secret), loop};
   Editor editor(request);
-  const PathEnd in{&published->identity.side_of(arrival), source};
+  const PathEnd in{&published->identity.side_of(arrival), source, {}};
   edit_request(editor, request, routes, arrival, in, path_out(next_hop),
                {branch, breadth_of(request)}, forward_room);
   const auto size = editor.write(room());

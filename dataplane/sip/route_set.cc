@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "firmware/wire/sip/constants.h"
 #include "firmware/wire/sip/name_addr.h"
 #include "firmware/wire/sip/values.h"
 
@@ -9,13 +10,19 @@ namespace fedge::sip {
 
 namespace {
 
-// 0 when the URI does not carry our parameter.
-uint32_t key_in(const Uri& uri) {
+// What our parameter in the URI says; nothing when it carries none.
+void read_key(const Uri& uri, RouteSet& out) {
+  out.key = 0;
+  out.mac = {};
   const auto text = find_parameter(uri.parameters, kNextHopParameter);
-  if (!text) return 0;
+  if (!text) return;
+  const size_t dot = text->find('.');
+  const std::string_view digits = text->substr(0, dot);
   uint32_t key = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), key, 16);
-  return error == std::errc() && end == text->data() + text->size() ? key : 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), key, 16);
+  if (error != std::errc() || end != digits.data() + digits.size()) return;
+  out.key = key;
+  if (dot != text->npos) out.mac = text->substr(dot + 1);
 }
 
 bool read_value(std::string_view value, Uri& uri) {
@@ -39,7 +46,7 @@ RouteDefect read_header(const Message& request, uint16_t header, const Identity&
     if (!read_value(value, uri)) return RouteDefect::malformed;
     if (identity.is_ours(uri.host, uri.port)) {
       ++out.own;
-      out.key = key_in(uri);
+      read_key(uri, out);
       ++dropped;
       continue;
     }
@@ -54,10 +61,24 @@ RouteDefect read_header(const Message& request, uint16_t header, const Identity&
   return RouteDefect::none;
 }
 
+// RFC 3261 16.4: the maddr is an address of ours, and the request came to the port and over the
+// transport beside it.
+bool has_own_maddr(const Uri& uri, const Arrival& arrival, const Identity& identity) {
+  if (uri.parameters.empty()) return false;
+  const auto maddr = find_parameter(uri.parameters, "maddr");
+  if (!maddr || maddr->empty()) return false;
+  const bool is_tls = arrival.transport == snapshot::Transport::tls;
+  if (const auto transport = find_parameter(uri.parameters, "transport")) {
+    if (!equal_ignoring_case(*transport, is_tls ? "tls" : "tcp")) return false;
+  }
+  const uint16_t port = uri.port != 0 ? uri.port : is_tls ? kTlsPort : kPort;
+  return port == arrival.local.port && identity.is_ours(*maddr, port);
+}
+
 // RFC 3261 16.4: the Request-URI is one that we put into a Record-Route, so the request comes
 // from a strict router and its real Request-URI is the last Route.
 RouteDefect undo_strict_route(RouteSet& out) {
-  if (out.own == 0) out.key = key_in(out.request_uri);
+  if (out.own == 0) read_key(out.request_uri, out);
   ++out.own;
   if (!read_value(out.last_value, out.request_uri)) return RouteDefect::malformed;
   out.uri_from_route = true;
@@ -73,8 +94,10 @@ void drop_last_value(Editor& editor, const Message& request, const RouteSet& rou
 
 }  // namespace
 
-RouteDefect read_route_set(const Message& request, const Identity& identity, RouteSet& out) {
+RouteDefect read_route_set(const Message& request, const Arrival& arrival, const Identity& identity,
+                           RouteSet& out) {
   out.request_uri = request.target;
+  out.maddr_is_ours = has_own_maddr(request.target, arrival, identity);
   for (uint16_t i = 0; i < request.header_count; ++i) {
     if (request.header_store[i].id != HeaderId::route) continue;
     if (const auto d = read_header(request, i, identity, out); d != RouteDefect::none) return d;
@@ -111,6 +134,25 @@ void edit_routes(Editor& editor, const Message& request, const RouteSet& routes,
     editor.append(HeaderId::route, text.text());
   } else if (routes.uri_from_route) {
     editor.set_request_uri(routes.request_uri.text);
+  }
+}
+
+void strip_maddr(Editor& editor, const Uri& uri) {
+  if (uri.port != 0) {
+    // What stands between the host and the parameters.
+    const char* const host_end = uri.host.data() + uri.host.size() + (uri.is_ipv6 ? 1 : 0);
+    editor.replace_text({host_end, static_cast<size_t>(uri.parameters.data() - host_end)}, {});
+  }
+  std::string_view rest = uri.parameters;
+  Parameter parameter;
+  for (const char* begin = rest.data(); take_parameter(rest, parameter); begin = rest.data()) {
+    if (!equal_ignoring_case(parameter.name, "maddr") &&
+        !equal_ignoring_case(parameter.name, "transport")) {
+      continue;
+    }
+    const char* const end =
+        rest.empty() ? uri.parameters.data() + uri.parameters.size() : rest.data();
+    editor.replace_text({begin, static_cast<size_t>(end - begin)}, {});
   }
 }
 

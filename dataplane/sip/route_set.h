@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "dataplane/sip/arrival.h"
 #include "dataplane/sip/identity.h"
 #include "firmware/wire/sip/message.h"
 #include "firmware/wire/sip/uri.h"
@@ -15,14 +16,17 @@
 namespace fedge::sip {
 
 // Parameter of our Record-Route that names the next hop of its side (NextHops::key), in
-// hexadecimal: a dialog finds its way after a restart, whatever hosts its Contacts name.
+// hexadecimal: a dialog finds its way after a restart, whatever hosts its Contacts name. Where a
+// partner is to name that next hop, a dot and a RouteMac follow.
 inline constexpr std::string_view kNextHopParameter = "nh";
 
 struct RouteSet {
   Uri request_uri;              // as it is to be routed by
   bool uri_from_route = false;  // RFC 3261 16.4: it was the last Route
+  bool maddr_is_ours = false;   // 16.4: it brought the request here, and goes with it
   uint16_t own = 0;             // values of ours on top
   uint32_t key = 0;             // next hop named by the last of them, 0 when none is
+  std::string_view mac;         // what stands behind it, not checked
   bool has_next = false;        // a Route of somebody else remains
   bool next_is_strict = false;  // without "lr"
   Uri next;                     // its URI
@@ -43,10 +47,13 @@ struct RouteSet {
 enum class RouteDefect : uint8_t { none, malformed, too_many };
 
 // `out` starts empty.
-RouteDefect read_route_set(const Message& request, const Identity& identity, RouteSet& out);
+RouteDefect read_route_set(const Message& request, const Arrival& arrival, const Identity& identity,
+                           RouteSet& out);
 // Brings Request-URI and Route headers into the form in which the request leaves (16.4, 16.6
 // step 6). `room` holds text that the editor refers to.
 void edit_routes(Editor& editor, const Message& request, const RouteSet& routes,
                  std::span<char> room);
+// Takes maddr off the Request-URI, and port and transport with it (16.4).
+void strip_maddr(Editor& editor, const Uri& uri);
 
 }  // namespace fedge::sip

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "firmware/pki/digest.h"
 #include "firmware/pki/library.h"
 
 namespace fedge::pki {
@@ -72,6 +73,15 @@ Result<Secret> read_sealing_key(int fd) {
     return fail_errno("sealing key", "cannot read it");
   }
   return Secret(std::move(bytes));
+}
+
+Secret derive_key(const Secret& key, std::string_view purpose) {
+  Hmac hmac(Hash::sha256);
+  hmac.set_key(key.bytes());
+  DigestValue derived = hmac.compute({as_bytes(purpose)});
+  Secret secret{Bytes(derived.bytes())};
+  wipe_memory(derived.bytes());
+  return secret;
 }
 
 Result<std::string> seal(const Secret& key, std::string_view purpose, Bytes plain) {

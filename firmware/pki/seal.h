@@ -40,6 +40,9 @@ void wipe_memory(MutableBytes bytes);
 // Reads a sealing key from the descriptor init passed (a memfd of 32 octets).
 Result<Secret> read_sealing_key(int fd);
 
+// A key for `purpose` that follows from `key` and tells nothing about it (HMAC-SHA-256).
+Secret derive_key(const Secret& key, std::string_view purpose);
+
 // nonce || ciphertext || tag.
 Result<std::string> seal(const Secret& key, std::string_view purpose, Bytes plain);
 // Fails on a wrong key, purpose or any changed octet.

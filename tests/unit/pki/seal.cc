@@ -27,6 +27,16 @@ TEST(C6, SealedKeysComeBackOnlyWithTheirKeyAndPurpose) {
   }
 }
 
+TEST(T4, DerivedKeysFollowFromKeyAndPurpose) {
+  const auto derive = [](char key, std::string_view purpose) {
+    return std::string(as_text(derive_key(key_of(key), purpose).bytes()));
+  };
+  EXPECT_EQ(derive('k', "record-route").size(), kSealingKeySize);
+  EXPECT_EQ(derive('k', "record-route"), derive('k', "record-route"));
+  EXPECT_NE(derive('k', "record-route"), derive('k', "another"));
+  EXPECT_NE(derive('k', "record-route"), derive('x', "record-route"));
+}
+
 TEST(C6, TwoSealsOfOneKeyDiffer) {
   const Secret key = key_of('k');
   EXPECT_NE(*seal(key, "p", as_bytes("x")), *seal(key, "p", as_bytes("x")));

@@ -128,7 +128,7 @@ TEST_F(Evidence, R3_InsideADialogADownHopIsStillAsked) {
   bye.to += ";tag=b1";
   bye.uri = "sip:bob@fe1.example.com";
   bye.headers += "Route: <sip:10.1.0.1:5061;transport=tls;lr>, <sip:fe1.example.com:5061;lr>\r\n";
-  receive(from_partner(), bye);
+  receive(from_fe2(), bye);
   take_request(fe1, Method::bye);
 }
 

@@ -182,7 +182,7 @@ TEST_F(Dialogs, R10_16_6_NextRouteNamesTheNextHop) {
   request.headers =
       "Route: <sip:198.51.100.1:5061;lr>,<sip:10.2.0.1:5061;lr> , <sip:fe2.example.com;lr>\r\n"
       "Route: <sip:deep.example.com;lr>\r\nMax-Forwards: 70\r\n";
-  receive(from_partner(), request);
+  receive(from_fe1(), request);
   Taken sent = take_request(fe2, Method::bye);
   EXPECT_EQ(value_of(sent.message(), HeaderId::route, 0), "<sip:fe2.example.com;lr>");
   EXPECT_EQ(value_of(sent.message(), HeaderId::route, 1), "<sip:deep.example.com;lr>");
@@ -197,7 +197,7 @@ TEST_F(Dialogs, R10_16_4_StrictRouterBeforeUs) {
   request.headers =
       "Route: <sip:10.2.0.1:5061;lr>, <sip:fe2.example.com;lr>, <sip:bob@10.9.9.9>\r\n"
       "Max-Forwards: 70\r\n";
-  receive(from_partner(), request);
+  receive(from_fe1(), request);
   Taken sent = take_request(fe2, Method::bye);
   EXPECT_EQ(sent.message().request_uri, "sip:bob@10.9.9.9");
   EXPECT_EQ(value_of(sent.message(), HeaderId::route), "<sip:fe2.example.com;lr>");
@@ -205,7 +205,7 @@ TEST_F(Dialogs, R10_16_4_StrictRouterBeforeUs) {
 
   request.branch = "z9hG4bK-2";
   request.headers = "Route: <sip:bob@fe2.example.com>\r\nMax-Forwards: 70\r\n";
-  receive(from_partner(), request);
+  receive(from_fe1(), request);
   sent = take_request(fe2, Method::bye);
   EXPECT_EQ(sent.message().request_uri, "sip:bob@fe2.example.com");
   EXPECT_EQ(count_of(sent.message(), HeaderId::route), 0u);
@@ -219,7 +219,7 @@ TEST_F(Dialogs, R10_16_6_StrictRouterBehindUs) {
   request.headers =
       "Route: <sip:10.2.0.1:5061;lr>, <sip:fe2.example.com>, <sip:deep.example.com>\r\n"
       "Max-Forwards: 70\r\n";
-  receive(from_partner(), request);
+  receive(from_fe1(), request);
   Taken sent = take_request(fe2, Method::bye);
   EXPECT_EQ(sent.message().request_uri, "sip:fe2.example.com");
   EXPECT_EQ(value_of(sent.message(), HeaderId::route, 0), "<sip:deep.example.com>");
@@ -232,7 +232,7 @@ TEST_F(Dialogs, R10_16_6_StrictRouterBehindUsGetsALongRequestUriWhole) {
   request.method = "BYE";
   request.uri = "sip:bob@10.9.9.9;x=" + std::string(15000, 'x');
   request.headers = "Route: <sip:10.2.0.1:5061;lr>, <sip:fe2.example.com>\r\nMax-Forwards: 70\r\n";
-  receive(from_partner(), request);
+  receive(from_fe1(), request);
   Taken sent = take_request(fe2, Method::bye);
   EXPECT_EQ(sent.message().request_uri, "sip:fe2.example.com");
   EXPECT_EQ(value_of(sent.message(), HeaderId::route), "<" + request.uri + ">");

@@ -57,7 +57,9 @@ std::string make_routing(const WorldOptions& options) {
   std::vector<Target> ours = {{fe1, 1, 1}, {fe2, 2, 1}};
   if (options.without_fe1) ours = {{fe2, 2, 1}};
   if (options.mixed_families) ours = {{fe6, 1, 1}};
+  if (!options.ours.empty()) ours = options.ours;
   add("example.com", RouteKind::presence_domain, ours);
+  routes.back().forking = options.forking;
   add("partner.example", RouteKind::partner, {{partner_edge, 1, 1}});
   add("imp.example.com", RouteKind::static_domain, {{imp, 1, 1}});
   add("carol@example.com", RouteKind::static_user, {{imp, 1, 1}});
@@ -68,6 +70,8 @@ std::string make_routing(const WorldOptions& options) {
                                     {w.text("sip.other.example"), w.text("other.example"),
                                      other_edge, kOutside, PeerSide::partner},
                                     {w.text("sip.partner.example"), w.text("partner.example"),
+                                     partner_edge, kOutside, PeerSide::partner},
+                                    {w.text("sip.partner.example"), w.text("second.example"),
                                      partner_edge, kOutside, PeerSide::partner}});
   Routing root{hops, {}, {}, peers, options.federation};
   write_routes(w, std::move(routes), root);
@@ -159,17 +163,21 @@ Taken FakeOutbound::take() {
 std::string RequestText::text() const {
   return method + " " + uri +
          " SIP/2.0\r\nVia: SIP/2.0/TLS a.partner.example:5061;branch=" + branch + via_parameters +
-         "\r\nFrom: " + from + "\r\nTo: " + to + "\r\nCall-ID: call-1\r\nCSeq: 7 " + method +
-         "\r\n" + headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+         "\r\nFrom: " + from + "\r\nTo: " + to + "\r\nCall-ID: " + call_id + "\r\nCSeq: 7 " +
+         method + "\r\n" + headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         body;
 }
 
-World::World(const Capacity& capacity) : proxy(capacity, wheel, outbound, counters, 0x5eed) {
+World::World(const Capacity& capacity)
+    : proxy(capacity, wheel, outbound, counters, 0x5eed, 0, as_bytes(kRouteKey)) {
   proxy.use(sections.view(), now);
 }
 
 Arrival World::from_partner() const {
+  const std::string_view name = "sip.partner.example";
   return arrive(kFromPartner, kOutside, 0, "10.1.0.1:5061", "203.0.113.5:40000",
-                {PeerKind::partner, "sip.partner.example", "partner.example", partner_edge});
+                {PeerKind::partner, name, "partner.example", partner_edge,
+                 snapshot::find_peer(sections.routing(), {&name, 1}, kOutside)});
 }
 Arrival World::from_fe1() const {
   return arrive(kFromFe1, kInside, 1, "10.2.0.1:5061", "10.2.0.11:40001",

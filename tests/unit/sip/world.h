@@ -25,8 +25,10 @@ inline constexpr uint16_t kInside = 1;
 
 struct WorldOptions {
   uint8_t federation = 1;
-  bool without_fe1 = false;     // the route of example.com has lost its first target
-  bool mixed_families = false;  // example.com is served by fe6, over IPv6
+  bool without_fe1 = false;                 // the route of example.com has lost its first target
+  bool mixed_families = false;              // example.com is served by fe6, over IPv6
+  std::vector<snapshot::Target> ours = {};  // targets of example.com, when not fe1, then fe2
+  snapshot::Forking forking = snapshot::Forking::one;  // of example.com
 };
 
 class Sections {
@@ -108,6 +110,7 @@ class FakeAsker : public HealthEvents {
   std::vector<HopReport> reports;
 };
 
+inline constexpr std::string_view kRouteKey = "the same at every start of the process";
 inline constexpr ConnectionId kFromPartner = 1;
 inline constexpr ConnectionId kFromFe1 = 2;
 inline constexpr ConnectionId kFromStranger = 3;
@@ -118,6 +121,7 @@ struct RequestText {
   std::string uri = "sip:bob@example.com";
   std::string from = "<sip:alice@partner.example>;tag=a1";
   std::string to = "<sip:bob@example.com>";
+  std::string call_id = "call-1";
   std::string branch = "z9hG4bK-a";
   std::string via_parameters;
   std::string headers = "Max-Forwards: 70\r\n";
