@@ -9,10 +9,10 @@ namespace fedge::admission {
 
 // What one realm's strangers may ask for our addresses. Each question that is answered takes a
 // place in the kernel's neighbour table: 1,024 per family for all realms, from which it takes
-// nothing younger than five seconds. Six realms at their limit leave room for the peers there.
+// nothing younger than five seconds. Two realms at their limit leave room for the peers there.
 struct StrangersBudget {
-  static constexpr unsigned kAtOnce = 64;
-  static constexpr Duration kEach = 50ms;
+  static constexpr unsigned kAtOnce = 128;
+  static constexpr Duration kEach = 20ms;
 };
 
 template <class Limits>

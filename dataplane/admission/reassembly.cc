@@ -23,6 +23,12 @@ std::optional<Refusal> refuse(const ip::Piece& piece) {
 
 }  // namespace
 
+Reassembly::Reassembly(OnLost on_lost) : on_lost_(std::move(on_lost)), packets_(kMost) {
+  for (Packet& packet : packets_) {
+    packet.bytes = std::make_unique<std::byte[]>(kMostHead + kMostPayload);
+  }
+}
+
 MutableBytes Reassembly::add(uint16_t realm, PeerClass sender, const ip::PacketView& view,
                              Instant now) {
   expire(now);
@@ -94,11 +100,14 @@ void Reassembly::store(Packet& packet, const ip::PacketView& view, const ip::Pie
   std::ranges::copy(view.frame.first(piece.head_size), &packet.bytes[kMostHead - piece.head_size]);
 }
 
-void Reassembly::expire(Instant now) {
-  if (held_ == 0) return;
+void Reassembly::give_up(Instant now) {
+  next_expiry_ = never;
   for (Packet& packet : packets_) {
-    if (packet.used && now - packet.begun >= kPatience) {
+    if (!packet.used) continue;
+    if (now - packet.begun >= kPatience) {
       release(packet, Refusal::fragment_timeout);
+    } else {
+      next_expiry_ = std::min(next_expiry_, packet.begun + kPatience);
     }
   }
 }
@@ -106,6 +115,7 @@ void Reassembly::expire(Instant now) {
 void Reassembly::clear() {
   for (Packet& packet : packets_) packet.used = false;
   held_ = 0;
+  next_expiry_ = never;
 }
 
 Reassembly::Packet* Reassembly::find(uint16_t realm, const ip::PacketView& view,
@@ -137,6 +147,7 @@ Reassembly::Packet& Reassembly::begin(uint16_t realm, bool stranger, const ip::P
   packet.ends = false;
   packet.there.reset();
   ++held_;
+  next_expiry_ = std::min(next_expiry_, now + kPatience);
   return packet;
 }
 

@@ -3,9 +3,9 @@
 // whole packet (RFC 5722). Nothing here is on the path of a packet that came whole.
 #pragma once
 
-#include <array>
 #include <bitset>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "dataplane/admission/verdict.h"
@@ -27,13 +27,15 @@ class Reassembly {
 
   // `on_lost`: so many fragments of a realm will not become a packet.
   using OnLost = std::function<void(uint16_t realm, Refusal why, unsigned fragments)>;
-  explicit Reassembly(OnLost on_lost) : on_lost_(std::move(on_lost)), packets_(kMost) {}
+  explicit Reassembly(OnLost on_lost);
 
   // A frame that was judged Class::fragment in `realm`. Returns the whole packet's frame, tag
   // included, until the next call; empty while something is missing, or is lost.
   MutableBytes add(uint16_t realm, PeerClass sender, const ip::PacketView& view, Instant now);
-  // Gives up what waits for too long.
-  void expire(Instant now);
+  // Gives up what waits for too long. Costs nothing until then.
+  void expire(Instant now) {
+    if (now >= next_expiry_) give_up(now);
+  }
   bool empty() const { return held_ == 0; }
   // Realms have new places: forgets all.
   void clear();
@@ -56,7 +58,7 @@ class Reassembly {
     size_t reach = 0;     // where the farthest fragment ends
     bool ends = false;    // the last fragment is there, so `reach` is the size
     std::bitset<kMostPayload / kUnit> there;
-    std::array<std::byte, kMostHead + kMostPayload> bytes;  // payload at kMostHead
+    std::unique_ptr<std::byte[]> bytes;  // payload at kMostHead; apart, so that keys stay close
   };
 
   Packet* find(uint16_t realm, const ip::PacketView& view, const ip::Piece& piece);
@@ -64,6 +66,7 @@ class Reassembly {
                 Instant now);
   Packet& make_room(uint16_t realm, bool stranger, const IpAddress& source);
   MutableBytes finish(Packet& packet);
+  void give_up(Instant now);
   void release(Packet& packet, Refusal why);
   void lose(Packet& packet, Refusal why);
   enum class Fit : uint8_t { fits, doubled, overlaps };
@@ -73,6 +76,7 @@ class Reassembly {
   OnLost on_lost_;
   std::vector<Packet> packets_;
   size_t held_ = 0;
+  Instant next_expiry_ = never;  // no packet's time ends before
 };
 
 }  // namespace fedge::admission

@@ -145,8 +145,7 @@ void Worker::watch_taps(const Plan* before, const Plan* after) {
 bool Worker::run_round(Instant now) {
   unsigned moved = 0;
   now_ = now;
-  if (!reassembly_.empty()) [[unlikely]]
-    reassembly_.expire(now);
+  reassembly_.expire(now);
   const auto ports = static_cast<uint16_t>(ports_.size());
   const auto realms = static_cast<uint16_t>(plan_->realms.size());
   for (uint16_t port = 0; port < ports; ++port) moved += receive(port);
