@@ -18,6 +18,7 @@ inline constexpr size_t kHmacBlock = 64;  // what a code is over is zero-padded 
 inline constexpr size_t kHmacSha1Size = 20;
 inline constexpr size_t kHmacSha256Size = 32;  // clients of version 3 and later
 inline constexpr size_t kConnectionIdSize = 20;
+inline constexpr size_t kLongestRealm = 128;
 
 // [MS-TURN] 2.2.1: these and no others.
 enum class Kind : uint16_t {
