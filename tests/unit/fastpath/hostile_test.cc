@@ -1,4 +1,5 @@
 // What the link brings that is not plain traffic: fragments, and floods of neighbours.
+#include "dataplane/fastpath/mirror.h"
 #include "tests/unit/fastpath/traffic.h"
 #include "tests/unit/wire_ip/packet_builder.h"
 
@@ -74,6 +75,33 @@ TEST(FastpathProgram, B6_AFloodOfNeighboursReachesTheKernelOnlyInPart) {
   // Who is known asks on and is answered.
   shell("ip -n " + box.peer_name + " neigh flush dev peer0");
   EXPECT_TRUE(exchange(box, "10.9.0.1:5061"));
+}
+
+// Who becomes a peer when the mirror was full of strangers is found again.
+TEST(FastpathProgram, B6_APeerAmongTooManyStrangersIsMirrored) {
+  NEEDS_BOX();
+  const std::vector<TestRealm> realms{{"outside", 0, "10.9.0.1/16", "", 5061}};
+  box.set_up(realms);
+  start(box, realms);
+  const auto neighbours = [&] {
+    return box.counter("fedge_fastpath_neighbours{realm=\"outside\"}");
+  };
+  // Permanent ones do not count for the kernel's limit.
+  const auto add = [&](const char* range, size_t most) {
+    shell("for a in " + std::string(range) + "; do for b in $(seq 1 " + std::to_string(most) +
+          "); do echo neigh add 10.9.$a.$b lladdr 02:00:00:00:00:07 dev outside nud permanent; "
+          "done; done | ip -n " +
+          box.punt_name + " -batch -");
+  };
+  add("100 101 102 103 104", 200);
+  EXPECT_TRUE(box.run_until([&] { return neighbours() == Mirror::kMostStrangers; }));
+  add("77", 1);
+  EXPECT_TRUE(
+      box.run_until([&] { return box.counter("fedge_fastpath_neighbours_not_kept_total") == 1; }));
+  auto signal = box.connect_signal();
+  EXPECT_TRUE(
+      signal->send(link::PeerConnected{"outside", *Endpoint::parse("10.9.77.1:40000"), true}));
+  EXPECT_TRUE(box.run_until([&] { return neighbours() == Mirror::kMostStrangers + 1; }));
 }
 
 }  // namespace
