@@ -44,7 +44,7 @@ Worker::Worker(Loop& loop, Counters& counters, const snapshot::Signalling& limit
           options.use_devices),
       proxy_({.transactions = limits.max_transactions, .max_message = limits.max_message},
              loop.timers(), *this, counters, options.secret, options.number, options.route_key),
-      news_(proxy_, counters),
+      news_(proxy_, *this, counters),
       cipher_(kReadOctets) {
   if (options_.directory == nullptr) return;
   options_.directory->attach(

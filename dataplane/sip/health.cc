@@ -315,6 +315,7 @@ void Health::note(const HopReport& report, uint32_t key, Instant now) {
     hop.strikes = 0;
     if (!hop.armed()) plan(hop, now + period_of(hop));
   }
+  tell(hop, false);
 }
 
 }  // namespace fedge::sip

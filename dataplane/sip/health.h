@@ -64,7 +64,7 @@ class Health {
   void on_failure(uint32_t next_hop, HopFailure why, Instant started, Instant now);
   // 503 with Retry-After: down for so long, at most ten intervals.
   void on_busy(uint32_t next_hop, Duration retry_after, Instant now);
-  // Another worker has found out: taken over, not reported again.
+  // Another worker has found out: taken over, and reported as no change of ours.
   void note(const HopReport& report, uint32_t key, Instant now);
 
   // What becomes of probes; false when the branch or the token is not one of a probe.
