@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "dataplane/signal/worker.h"
+#include "dataplane/signal/crew.h"
 #include "firmware/base/log.h"
 #include "firmware/snapshot/routes.h"
 
@@ -24,41 +24,55 @@ bool has_unread(int fd) {
 
 }  // namespace
 
-void Worker::on_accept(Fd socket, const Endpoint& remote, uint16_t listener) {
-  const snapshot::Signalling& limits = generation_->limits();
-  const snapshot::Listener& record = generation_->listener_list()[listener];
-  // Closed at once, so that the peer learns of it; the limit is counted.
-  if (accepted_ >= limits.max_connections) {
-    return statistics_.add(statistics_.refused_connections);
-  }
-  if (sources_.connections(record.realm, remote.address) >= limits.max_connections_per_source ||
-      !sources_.add(record.realm, remote.address)) {
-    return statistics_.add(statistics_.refused_source);
-  }
-  Connection* added = table_.add(*this);
-  if (added == nullptr || !loop_.watch(socket.get(), EPOLLIN, *added)) {
-    sources_.remove(record.realm, remote.address);
+// Indices of the generation that the visitor came with become indices of the one in use.
+void Worker::take_in(Visitor visitor) {
+  if (visitor.generation != generation_) catch_up(crew_.latest().number);
+  const bool is_older = visitor.generation != generation_;
+  Connection* added = stopping_ ? nullptr : table_.add(*this);
+  if (added == nullptr || !loop_.watch(visitor.socket.get(), EPOLLIN, *added)) {
     if (added != nullptr) table_.remove(*added);
-    return statistics_.add(statistics_.refused_connections);
+    const bool in_handshake = visitor.transport == snapshot::Transport::tls && !visitor.is_open;
+    return crew_.report_left(visitor.admission, in_handshake);
   }
   Connection& connection = *added;
+  const Generation& from = *visitor.generation;
+  const Instant now = loop_.now();
   connection.interest = EPOLLIN;
-  connection.transport = record.transport;
-  connection.realm = record.realm;
-  connection.listener = listener;
-  connection.remote = remote;
-  connection.local =
-      record.endpoint.address.is_unspecified() ? local_endpoint(socket.get()) : record.endpoint;
-  connection.socket = std::move(socket);
+  connection.transport = visitor.transport;
+  connection.realm = is_older ? generation_->find_realm_of(from, visitor.realm) : visitor.realm;
+  connection.listener =
+      is_older ? generation_->find_listener_of(from, visitor.listener) : visitor.listener;
+  connection.remote = visitor.remote;
+  connection.local = visitor.local;
+  connection.admission = visitor.admission;
+  connection.socket = std::move(visitor.socket);
+  connection.tls = std::move(visitor.tls);
   connection.framer = make_framer();
-  connection.last_activity = loop_.now();
+  connection.last_activity = now;
   ++accepted_;
-  statistics_.add(statistics_.accepted);
-  if (!connection.uses_tls()) return on_open(connection, loop_.now());
-  connection.state = ConnectionState::handshaking;
-  connection.phase_ends = loop_.now() + std::chrono::milliseconds(limits.handshake_ms);
-  arm(connection);
-  count_handshake(1);
+  if (!visitor.is_open && connection.uses_tls()) {
+    connection.state = ConnectionState::handshaking;
+    connection.phase_ends = now + std::chrono::milliseconds(generation_->limits().handshake_ms);
+    arm(connection);
+    ++handshakes_;
+  } else {
+    on_open(connection, now);
+    if (!visitor.is_open && is_elsewhere(connection)) return hand_over(connection, {}, {});
+  }
+  if (is_older) {
+    if (connection.realm == snapshot::kNone16) return close(connection, CloseReason::realm_gone);
+    if (!generation_->has_address(connection.realm, connection.local.address)) {
+      return close(connection, CloseReason::address_gone);
+    }
+  }
+  if (!visitor.is_open) return;
+  note_place(connection);
+  congested_ = nullptr;
+  if (go_on(connection, visitor, now)) {
+    if (congested_ != nullptr) hold_back(connection, *congested_, now);
+    update_interest(connection);
+  }
+  congested_ = nullptr;
 }
 
 sip::StreamFramer Worker::make_framer() const {
@@ -66,12 +80,6 @@ sip::StreamFramer Worker::make_framer() const {
   limits.message = std::min(generation_->limits().max_message, reader_.most_message());
   limits.head = std::min(limits.head, limits.message);
   return sip::StreamFramer(limits);
-}
-
-void Worker::count_handshake(int change) {
-  handshakes_ += static_cast<uint32_t>(change);
-  const bool full = handshakes_ >= generation_->limits().max_handshakes;
-  if (full != listeners_.paused()) listeners_.pause(full);
 }
 
 void Worker::evict_silent_handshakes(Instant now) {
@@ -93,11 +101,14 @@ void Worker::on_open(Connection& connection, Instant now) {
   if (was_handshake) {
     statistics_.add(connection.tls->resumed() ? statistics_.handshakes_resumed
                                               : statistics_.handshakes_ok);
-    if (!connection.dialled()) count_handshake(-1);
+    if (!connection.dialled()) {
+      --handshakes_;
+      crew_.report_handshake_over();
+    }
   }
   if (connection.dialled()) on_trunk_up(connection);
   identify(connection);
-  announcer_.on_changed(connection);
+  if (!is_elsewhere(connection)) announcer_.on_changed(connection);
   // The timer of the handshake may stand until the idle time is over: arm() only shortens.
   connection.deadline.cancel();
   arm(connection);

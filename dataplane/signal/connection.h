@@ -21,6 +21,12 @@ namespace fedge::signal {
 struct Connection;
 struct Trunk;
 
+// Under what the door counts an accepted connection.
+struct Admission {
+  uint16_t realm = 0;  // the door's own number of the realm, the same over publishes
+  IpAddress source;
+};
+
 // What happens to a connection; the worker's side.
 class ConnectionEvents {
  public:
@@ -71,6 +77,7 @@ struct Connection final : Watcher {
   uint16_t listener = snapshot::kNone16;
   Endpoint local;
   Endpoint remote;
+  Admission admission;  // of an accepted one
   std::unique_ptr<pki::TlsStream> tls;
 
   // The peer, as the generation `peer_known_in` knows it.
@@ -79,6 +86,7 @@ struct Connection final : Watcher {
   // An accepted one that carries our requests to its peer too (RFC 5923).
   Trunk* alias_of = nullptr;
   bool alias_refused = false;  // as the generation `peer_known_in` has it
+  bool misplaced = false;      // belongs to another worker since a publish
   bool announced = false;      // to the fast path
   bool announced_trusted = false;
 
@@ -88,6 +96,7 @@ struct Connection final : Watcher {
   bool retiring = false;      // its address is none of the next hop's any more
   uint32_t tokens_first = 0;  // see send_tokens.h
   uint32_t tokens_last = 0;
+  uint16_t users = 0;  // other workers that may have requests on it, a bit for each
 
   // Reading.
   sip::StreamFramer framer;

@@ -14,7 +14,7 @@ Connection* ConnectionTable::add(ConnectionEvents& events) {
   Connection& connection = at(slot);
   connection.events = &events;
   connection.slot = slot;
-  connection.id = (++serial_ << kSlotBits) | slot;
+  connection.id = worker_bits_ | (++serial_ << kSlotBits) | slot;
   ++size_;
   return &connection;
 }

@@ -1,5 +1,5 @@
 // The worker's connections: made in blocks that are never given back, named by ids that are never
-// used twice.
+// used twice, by no worker.
 #pragma once
 
 #include <array>
@@ -10,8 +10,17 @@
 
 namespace fedge::signal {
 
+// The worker whose connection it is or was.
+inline constexpr uint32_t kConnectionWorkerShift = 60;
+inline uint32_t worker_of(sip::ConnectionId id) {
+  return static_cast<uint32_t>(id >> kConnectionWorkerShift);
+}
+
 class ConnectionTable {
  public:
+  explicit ConnectionTable(uint32_t worker = 0)
+      : worker_bits_(uint64_t{worker} << kConnectionWorkerShift) {}
+
   // An unused connection with a fresh id; null when 2^24 are in use.
   Connection* add(ConnectionEvents& events);
   // The caller has closed, unwatched and emptied it.
@@ -30,6 +39,7 @@ class ConnectionTable {
 
   std::vector<std::unique_ptr<std::array<Connection, kBlock>>> blocks_;
   std::vector<uint32_t> free_;
+  uint64_t worker_bits_;
   uint64_t serial_ = 0;
   uint32_t size_ = 0;
 };

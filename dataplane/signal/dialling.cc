@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "dataplane/signal/socket.h"
 #include "dataplane/signal/worker.h"
 #include "firmware/base/log.h"
 
@@ -233,7 +234,7 @@ void Worker::give_up(Connection& connection, sip::SendFailure why, Instant now) 
   // Out of the trunk first: the proxy may send to it again from inside.
   trunk.remove(connection);
   while (const sip::SendToken token = tokens_.take(connection)) {
-    proxy_.on_send_failed(token, why, now);
+    report_failed(token, why, now);
   }
   close(connection, CloseReason::connect_failed);
 }
@@ -243,8 +244,8 @@ void Worker::close_retired(Instant now) {
     for (Connection* connection : trunk->connections) {
       if (connection == nullptr || !connection->dialled()) continue;
       if (trunk->listed() && !connection->retiring) continue;
-      if (proxy_.is_awaited(connection->id) || Output::waiting(*connection) > 0 ||
-          now - connection->last_activity < kQuiet) {
+      if (Output::waiting(*connection) > 0 || now - connection->last_activity < kQuiet ||
+          is_awaited(*connection)) {
         continue;
       }
       close(*connection, CloseReason::retired);

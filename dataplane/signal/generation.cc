@@ -68,6 +68,21 @@ uint16_t Generation::find_realm(std::string_view name) const {
   return snapshot::kNone16;
 }
 
+uint16_t Generation::find_realm_of(const Generation& other, uint16_t realm) const {
+  return realm == snapshot::kNone16 ? realm : find_realm(other.realm_name(realm));
+}
+
+uint16_t Generation::find_listener_of(const Generation& other, uint16_t listener) const {
+  if (listener == snapshot::kNone16) return listener;
+  const snapshot::Listener& wanted = other.listener_list()[listener];
+  const uint16_t realm = find_realm_of(other, wanted.realm);
+  const auto listed = listener_list();
+  const auto it = std::ranges::find_if(listed, [&](const snapshot::Listener& l) {
+    return l.endpoint == wanted.endpoint && l.realm == realm;
+  });
+  return it == listed.end() ? snapshot::kNone16 : static_cast<uint16_t>(it - listed.begin());
+}
+
 bool Generation::has_address(uint16_t realm, const IpAddress& address) const {
   const auto addresses = realms.items(realm_list()[realm].addresses);
   return std::ranges::any_of(

@@ -43,6 +43,13 @@ struct Generation {
   }
   // The realm of that name, kNone16 when there is none.
   uint16_t find_realm(std::string_view name) const;
+  // What is that realm, or listener, of `other` here; kNone16 when there is none.
+  uint16_t find_realm_of(const Generation& other, uint16_t realm) const;
+  uint16_t find_listener_of(const Generation& other, uint16_t listener) const;
+  // The host that says to which worker a next hop, or a peer, belongs.
+  std::string_view host_of(uint32_t next_hop) const {
+    return routing.text(next_hops()[next_hop].host);
+  }
   bool has_address(uint16_t realm, const IpAddress& address) const;
   // What of that kind it was opened from has the same checksum in `other`.
   bool same_section(const Generation& other, snapshot::Kind kind) const;

@@ -113,6 +113,10 @@ bool Worker::decrypt(Connection& connection, Bytes cipher, Instant now) {
     if (connection.state == ConnectionState::handshaking &&
         progress.state != pki::TlsState::handshaking) {
       on_open(connection, now);
+      if (is_elsewhere(connection)) {
+        hand_over(connection, room.first(progress.produced), cipher);
+        return false;
+      }
     }
     if (progress.produced > 0 && !take(connection, progress.produced, now)) return false;
     if (progress.state == pki::TlsState::closed) {
@@ -162,6 +166,7 @@ sip::Arrival Worker::arrival_of(Connection& connection) {
 void Worker::on_message(Connection& connection, const sip::Message& message) {
   statistics_.add(statistics_.messages);
   ++unflushed_;
+  if (!alone_ && !message.is_request && pass_on(connection, message)) return;
   const sip::Arrival arrival = arrival_of(connection);
   if (message.via.has_alias && !connection.alias_refused) offer_alias(connection);
   proxy_.on_message(arrival, message, loop_.now());

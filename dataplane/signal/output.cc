@@ -61,6 +61,14 @@ Connection* Output::next_dirty() {
   return connection;
 }
 
+void Output::take_ciphertext(Connection& connection, std::vector<std::byte>& into) {
+  while (!connection.cipher.empty()) {
+    const Bytes front = connection.cipher.front();
+    into.insert(into.end(), front.begin(), front.end());
+    connection.cipher.consume(pool_, front.size());
+  }
+}
+
 void Output::release(Connection& connection) {
   connection.plain.clear(pool_);
   connection.cipher.clear(pool_);

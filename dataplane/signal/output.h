@@ -34,6 +34,8 @@ class Output final : public pki::CipherSink {
 
   // What waits was meant for another socket; plain text stays for the next.
   void forget_ciphertext(Connection& connection) { connection.cipher.clear(pool_); }
+  // What waits already encrypted, for another worker to send.
+  void take_ciphertext(Connection& connection, std::vector<std::byte>& into);
   // Before a connection goes.
   void release(Connection& connection);
 

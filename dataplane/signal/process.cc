@@ -6,18 +6,18 @@ namespace fedge::signal {
 
 namespace {
 
-constexpr Duration kBeat = 100ms;
+constexpr Duration kBeat = 200ms;
 constexpr Duration kStopping = 1s;  // for what waits to be sent
-constexpr Duration kStoppingBeat = 5ms;
 
 }  // namespace
 
-Process::Process(Loop& loop, Fd init, const WorkerOptions& options)
+Process::Process(Loop& loop, Fd init, const CrewOptions& options)
     : loop_(loop),
       options_(options),
       init_(loop, link::Process::signal, link::Process::init, std::move(init)),
       reporter_(loop),
-      beat_([this](Instant now) { beat(now); }) {}
+      beat_([this](Instant now) { beat(now); }),
+      stop_by_([this](Instant) { finish(0); }) {}
 
 void Process::start() {
   init_.start([this](const link::Received& received) { on_message(received); },
@@ -26,9 +26,6 @@ void Process::start() {
                 log::error("signal", "link to init: {}; ending", reason);
                 finish(1);
               });
-  loop_.at_round_end([this] {
-    if (worker_ != nullptr) worker_->finish_round();
-  });
   loop_.timers().set(beat_, loop_.now() + kBeat);
   init_.send(link::Ready{});
 }
@@ -66,7 +63,7 @@ void Process::on_message(const link::Received& received) {
 }
 
 void Process::on_counters(Fd page) {
-  if (counters_) return;  // the worker's series stand in the page it has
+  if (counters_) return;  // the workers' series stand in the page it has
   auto mapping = Mapping::read_write(page.get());
   if (!mapping) return log::error("signal", "counters: {}", mapping.error().text());
   counters_.emplace(std::move(*mapping));
@@ -78,29 +75,47 @@ void Process::on_sealing_key(Fd key) {
   if (!secret) return log::error("signal", "sealing key: {}", secret.error().text());
   sealing_key_ = std::move(*secret);
   route_key_ = pki::derive_key(*sealing_key_, "record-route");
-  options_.route_key = route_key_.bytes();
+  options_.each.route_key = route_key_.bytes();
   run_pending_offer();
 }
 
 void Process::on_link_opened(link::Process peer, Fd socket) {
   if (peer == link::Process::control && socket) return reporter_.use_link(std::move(socket));
   if (peer != link::Process::fastpath || !socket) return;
-  if (worker_ != nullptr) {
-    worker_->use_fastpath_link(std::move(socket));
+  if (crew_ != nullptr) {
+    crew_->use_fastpath_link(socket);
   } else {
     fastpath_link_ = std::move(socket);
   }
 }
 
 void Process::run_pending_offer() {
-  if (!pending_ || !counters_ || !sealing_key_) return;
-  const Offer offer = std::move(*pending_);
+  if (!pending_ || !counters_ || !sealing_key_ || changing_ || stopping_) return;
+  changing_ = std::move(pending_);
   pending_.reset();
-  const Status done = run(offer);
+  if (const Status done = run(*changing_); !done) answer(done);
+}
+
+// Everything is opened and built beside what runs; the workers swap between two messages each,
+// and answer() follows when all have.
+Status Process::run(const Offer& offer) {
+  auto next = open_generation(offer.message, offer.fds, *sealing_key_, generation());
+  if (!next) return std::unexpected(next.error());
+  if (crew_ == nullptr) {
+    options_.each.reporter = &reporter_;
+    crew_ = std::make_unique<Crew>(loop_, *counters_, (*next)->limits(), options_);
+    if (fastpath_link_) crew_->use_fastpath_link(fastpath_link_);
+    fastpath_link_.reset();
+  }
+  return crew_->use(std::move(*next), [this] { answer({}); });
+}
+
+void Process::answer(const Status& done) {
   link::SnapshotRunning answer;
-  answer.generation = offer.message.generation;
-  answer.revision = offer.message.revision;
+  answer.generation = changing_->message.generation;
+  answer.revision = changing_->message.revision;
   answer.accepted = done.has_value();
+  changing_.reset();
   if (done) {
     log::info("signal", "running generation {} (revision {})", answer.generation, answer.revision);
   } else {
@@ -108,48 +123,25 @@ void Process::run_pending_offer() {
     log::error("signal", "refused generation {}: {}", answer.generation, answer.reason);
   }
   init_.send(answer);
+  run_pending_offer();
 }
 
-// Everything is opened and built beside what runs; Worker::use() swaps between two messages.
-Status Process::run(const Offer& offer) {
-  const Generation* running = worker_ == nullptr ? nullptr : worker_->generation();
-  auto next = open_generation(offer.message, offer.fds, *sealing_key_, running);
-  if (!next) return std::unexpected(next.error());
-  if (worker_ != nullptr) {
-    if (auto ok = worker_->use(std::move(*next)); !ok) return ok;
-    directory_->use(*worker_->generation());
-    return {};
-  }
-  if (directory_ == nullptr) {
-    directory_ = std::make_unique<Directory>(loop_, *counters_, options_.use_devices);
-    options_.directory = directory_.get();
-    options_.reporter = &reporter_;
-  }
-  auto worker = std::make_unique<Worker>(loop_, *counters_, (*next)->limits(), options_);
-  if (auto ok = worker->use(std::move(*next)); !ok) return ok;
-  worker_ = std::move(worker);
-  directory_->use(*worker_->generation());
-  if (fastpath_link_) worker_->use_fastpath_link(std::move(fastpath_link_));
-  return {};
-}
-
-// The heartbeat stands for progress: a loop that is stuck does not come here.
+// The heartbeat stands for progress: a loop that is stuck does not come here, and a worker that is
+// stuck stops it too.
 void Process::beat(Instant now) {
-  if (counters_) counters_->beat(now);
+  const bool progress = crew_ == nullptr || crew_->beat(now);
+  if (counters_ && progress) counters_->beat(now);
   reporter_.on_beat();
-  if (worker_ != nullptr) worker_->on_beat();
-  if (stop_by_ != never && (worker_ == nullptr || worker_->drained() || now >= stop_by_)) {
-    return finish(0);
-  }
-  loop_.timers().set(beat_, now + (stop_by_ == never ? kBeat : kStoppingBeat));
+  loop_.timers().set(beat_, now + kBeat);
 }
 
 void Process::stop() {
-  if (stop_by_ != never) return;
+  if (stopping_) return;
+  stopping_ = true;
   log::info("signal", "stopping");
-  if (worker_ != nullptr) worker_->begin_stop();
-  stop_by_ = loop_.now() + kStopping;
-  loop_.timers().set(beat_, loop_.now());
+  if (generation() == nullptr) return finish(0);
+  crew_->begin_stop([this] { finish(0); });
+  loop_.timers().set(stop_by_, loop_.now() + kStopping);
 }
 
 }  // namespace fedge::signal

@@ -10,7 +10,8 @@ namespace {
 constexpr std::array<std::string_view, kCloseReasons> kReasons{
     "peer_closed",    "reset",           "idle",      "handshake_timeout", "handshake_failed",
     "connect_failed", "partial_timeout", "malformed", "write_stalled",     "no_memory",
-    "realm_gone",     "address_gone",    "retired",   "stopping",          "silent"};
+    "realm_gone",     "address_gone",    "retired",   "stopping",          "silent",
+    "owner_changed"};
 
 }  // namespace
 
@@ -18,9 +19,6 @@ Statistics::Statistics(Counters& counters) : counters_(counters) {
   const auto series = [&](std::string_view name) {
     return counters.series("fedge_signal_" + std::string(name));
   };
-  accepted = series("accepted_total");
-  refused_connections = series("refused_connections_total{limit=\"connections\"}");
-  refused_source = series("refused_connections_total{limit=\"source\"}");
   dialled_ok = series("dials_total{result=\"ok\"}");
   dial_refused = series("dials_total{result=\"refused\"}");
   dial_timed_out = series("dials_total{result=\"timed_out\"}");
@@ -33,6 +31,9 @@ Statistics::Statistics(Counters& counters) : counters_(counters) {
   pings = series("pings_total");
   held_back = series("held_back_total");
   queue_full = series("queue_full_total");
+  moved = series("moved_connections_total");
+  crossed = series("crossings_total");
+  crossings_full = series("crossings_full_total");
   open_accepted = series("connections{kind=\"accepted\"}");
   open_dialled = series("connections{kind=\"dialled\"}");
   in_handshake = series("handshakes");

@@ -23,9 +23,10 @@ enum class CloseReason : uint8_t {
   address_gone,  // the connection's own
   retired,       // the next hop is not in the snapshot any more
   stopping,
-  silent,  // a next hop's: no answer to OPTIONS
+  silent,         // a next hop's: no answer to OPTIONS
+  owner_changed,  // its peer belongs to another worker since a publish
 };
-inline constexpr size_t kCloseReasons = 15;
+inline constexpr size_t kCloseReasons = 16;
 
 class Statistics {
  public:
@@ -36,10 +37,10 @@ class Statistics {
   void set(uint32_t series, uint64_t n) { counters_.set(series, n); }
 
   // Series, by what they count.
-  uint32_t accepted, dialled_ok, dial_refused, dial_timed_out, dial_handshake_failed;
-  uint32_t refused_connections, refused_source;
+  uint32_t dialled_ok, dial_refused, dial_timed_out, dial_handshake_failed;
   uint32_t handshakes_ok, handshakes_resumed, handshakes_failed;
   uint32_t received_octets, messages, pings, held_back, queue_full;
+  uint32_t moved, crossed, crossings_full;  // between workers
   // Gauges, set ten times a second.
   uint32_t open_accepted, open_dialled, in_handshake, waiting_octets, partial_messages;
 

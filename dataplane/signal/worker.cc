@@ -1,8 +1,10 @@
 #include "dataplane/signal/worker.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 
+#include "dataplane/signal/crew.h"
 #include "firmware/base/log.h"
 
 namespace fedge::signal {
@@ -19,33 +21,34 @@ constexpr Duration kWriteStall = 15s;
 // How long a congested connection may hold back those that feed it: long enough to smooth a
 // burst, too short for one dead peer to stand in everybody's way.
 constexpr Duration kHold = 200ms;
+constexpr Duration kBeat = 100ms;
+constexpr Duration kStoppingBeat = 5ms;
 constexpr size_t kLowWaterShare = 8;  // of queue_bytes, where the held back go on
 
 Instant later(Instant from, uint32_t ms) { return from + std::chrono::milliseconds(ms); }
 
 }  // namespace
 
-Worker::Worker(Loop& loop, Counters& counters, const snapshot::Signalling& limits,
-               const WorkerOptions& options)
-    : loop_(loop),
+Worker::Worker(Crew& crew, Loop& loop, Counters& counters, Exchange& exchange,
+               const snapshot::Signalling& limits, const WorkerOptions& options)
+    : crew_(crew),
+      loop_(loop),
       options_(options),
       mailbox_(loop),
       statistics_(counters),
+      table_(options.number),
       reader_(limits.max_message, limits.max_connections, kPartialMemory),
       output_(kOutputMemory),
       tokens_(kMostTokens),
-      sources_(limits.max_connections),
       announcer_(loop, table_, [this](uint16_t realm) { return generation_->realm_name(realm); }),
-      listeners_(
-          loop,
-          [this](Fd socket, const Endpoint& remote, uint16_t listener) {
-            on_accept(std::move(socket), remote, listener);
-          },
-          options.use_devices),
       proxy_({.transactions = limits.max_transactions, .max_message = limits.max_message},
              loop.timers(), *this, counters, options.secret, options.number, options.route_key),
       news_(proxy_, *this, counters),
+      lanes_(loop, exchange, options.number, *this),
+      alone_(exchange.workers() == 1),
+      beat_([this](Instant) { on_beat(); }),
       cipher_(kReadOctets) {
+  loop.timers().set(beat_, loop.now() + kBeat);
   if (options_.directory == nullptr) return;
   options_.directory->attach(
       options_.number, mailbox_,
@@ -59,54 +62,49 @@ Worker::~Worker() {
   }
 }
 
-Status Worker::use(std::unique_ptr<Generation> next) {
-  if (auto ok = listeners_.prepare(*next); !ok) return ok;
+void Worker::catch_up(uint64_t number) {
+  if (number <= epoch_) return;
+  Crew::Latest latest = crew_.latest();
+  epoch_ = latest.number;
+  use(std::move(latest.generation));
+}
+
+void Worker::use(std::shared_ptr<const Generation> next) {
   if (generation_ != nullptr) renumber(*next);
   news_.before_use(generation_.get(), options_.reporter, loop_.now());
   // The proxy lets go of the old sections in use(), so those die last.
   proxy_.use(next->view(), loop_.now());
   news_.after_use(*next);
-  const std::unique_ptr<Generation> old = std::move(generation_);
+  const std::shared_ptr<const Generation> old = std::move(generation_);
   generation_ = std::move(next);
-  ++epoch_;
-  listeners_.commit(*generation_);
   trunks_.use(*generation_);
   for (const auto& trunk : trunks_.all()) {
     if (trunk->listed() && trunk->looked_up()) want(*trunk);
   }
   check_aliases();
   close_stranded();
-  // A smaller limit counts for new connections; a larger one than at the start would outgrow the
-  // table of sources, which then refuses new sources.
-  announcer_.recheck_all([this](Connection& connection) { identify(connection); });
-  return {};
+  announcer_.recheck_all([this](Connection& connection) {
+    identify(connection);
+    note_place(connection);
+  });
 }
 
 // Indices into the generation in use become indices into `next`.
 void Worker::renumber(const Generation& next) {
   std::vector<uint16_t> realms;
-  for (const snapshot::Realm& realm : generation_->realm_list()) {
-    realms.push_back(next.find_realm(generation_->realms.text(realm.name)));
+  for (uint16_t i = 0; i < generation_->realm_list().size(); ++i) {
+    realms.push_back(next.find_realm_of(*generation_, i));
   }
   std::vector<uint16_t> listeners;
-  const auto fresh = next.listener_list();
-  for (const snapshot::Listener& listener : generation_->listener_list()) {
-    const auto it = std::ranges::find_if(fresh, [&](const snapshot::Listener& l) {
-      return l.endpoint == listener.endpoint && l.realm == realms[listener.realm];
-    });
-    listeners.push_back(it == fresh.end() ? snapshot::kNone16
-                                          : static_cast<uint16_t>(it - fresh.begin()));
+  for (uint16_t i = 0; i < generation_->listener_list().size(); ++i) {
+    listeners.push_back(next.find_listener_of(*generation_, i));
   }
   for (uint32_t i = 0; i < table_.slots(); ++i) {
     Connection& connection = table_.at(i);
     if (connection.state == ConnectionState::unused) continue;
     connection.peer = nullptr;
-    if (!connection.dialled()) sources_.remove(connection.realm, connection.remote.address);
     if (realms[connection.realm] == snapshot::kNone16) announcer_.on_closed(connection);
     connection.realm = realms[connection.realm];
-    if (!connection.dialled() && connection.realm != snapshot::kNone16) {
-      sources_.add(connection.realm, connection.remote.address);
-    }
     if (connection.listener != snapshot::kNone16) {
       connection.listener = listeners[connection.listener];
     }
@@ -136,14 +134,23 @@ void Worker::flush_round() {
 
 void Worker::finish_round() {
   flush_round();
+  if (!alone_) lanes_.ring_bells();
   announcer_.sweep();
   handshake_steps_ = 0;
 }
 
 void Worker::on_beat() {
   const Instant now = loop_.now();
+  beats_.fetch_add(1, std::memory_order_relaxed);
+  loop_.timers().set(beat_, now + (stopping_ ? kStoppingBeat : kBeat));
+  if (generation_ == nullptr) return;
+  if (stopping_ && !stopped_ && drained()) {
+    stopped_ = true;
+    crew_.report_drained();
+  }
   close_retired(now);
-  if (listeners_.paused()) evict_silent_handshakes(now);
+  if (misplaced_) close_misplaced(now);
+  if (crew_.is_door_full()) evict_silent_handshakes(now);
   statistics_.set(statistics_.open_accepted, accepted_);
   statistics_.set(statistics_.open_dialled, table_.size() - accepted_);
   statistics_.set(statistics_.in_handshake, handshakes_);
@@ -155,7 +162,7 @@ void Worker::on_beat() {
 
 void Worker::begin_stop() {
   stopping_ = true;
-  listeners_.close_all();
+  loop_.timers().set(beat_, loop_.now());
   for (uint32_t i = 0; i < table_.slots(); ++i) {
     Connection& connection = table_.at(i);
     if (connection.socket) update_interest(connection);
@@ -293,12 +300,16 @@ void Worker::close(Connection& connection, CloseReason why) {
     connection.trunk->remove(connection);
   } else {
     drop_alias(connection);
+    const bool in_handshake = connection.state == ConnectionState::handshaking;
     --accepted_;
-    sources_.remove(connection.realm, connection.remote.address);
-    if (connection.state == ConnectionState::handshaking) count_handshake(-1);
+    if (in_handshake) --handshakes_;
+    crew_.report_left(connection.admission, in_handshake);
   }
   announcer_.on_closed(connection);
   const sip::ConnectionId id = connection.id;
+  for (uint32_t users = connection.users; users != 0; users &= users - 1) {
+    tell(static_cast<uint32_t>(std::countr_zero(users)), Crossing::Kind::closed, id);
+  }
   table_.remove(connection);
   proxy_.on_connection_closed(id, loop_.now());
 }
@@ -327,13 +338,27 @@ bool Worker::accept_bytes(Connection& connection, std::string_view bytes) {
 sip::SendOutcome Worker::send(sip::ConnectionId id, std::string_view bytes) {
   Connection* connection = table_.find(id);
   if (connection == nullptr || connection->state != ConnectionState::open) {
-    return sip::SendOutcome::gone;
+    if (alone_ || id == 0 || worker_of(id) == options_.number) return sip::SendOutcome::gone;
+    // CANCEL and ACK go where their INVITE went.
+    const Crossing crossing{
+        .kind = Crossing::Kind::to_connection, .generation = epoch_, .connection = id};
+    return lanes_.send(worker_of(id), crossing, as_bytes(bytes)) ? sip::SendOutcome::sent
+                                                                 : sip::SendOutcome::full;
   }
   return accept_bytes(*connection, bytes) ? sip::SendOutcome::sent : sip::SendOutcome::full;
 }
 
 sip::SendResult Worker::send_to_next_hop(uint32_t next_hop, std::string_view bytes,
                                          sip::SendToken token) {
+  if (!alone_) {
+    const uint32_t owner = crew_.owner_of(generation_->host_of(next_hop));
+    if (owner != options_.number) return send_across(owner, next_hop, bytes, token);
+  }
+  return send_on_trunk(next_hop, bytes, token);
+}
+
+sip::SendResult Worker::send_on_trunk(uint32_t next_hop, std::string_view bytes,
+                                      sip::SendToken token) {
   Trunk& trunk = trunk_of(next_hop);
   Connection* connection = trunk.choose();
   if (connection == nullptr || connection->retiring) {

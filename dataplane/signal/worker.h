@@ -1,7 +1,9 @@
-// One signalling worker: listeners, connections, trunks and the proxy on one loop. Workers share
-// nothing; several can run in one process.
+// One signalling worker: connections, trunks and the proxy on one loop. Workers share nothing: a
+// peer is one next-hop host and belongs to one of them, with all its connections; the others reach
+// it through rings (lanes.h).
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -10,49 +12,60 @@
 #include "dataplane/signal/connection_table.h"
 #include "dataplane/signal/generation.h"
 #include "dataplane/signal/hop_news.h"
-#include "dataplane/signal/listener_set.h"
+#include "dataplane/signal/lanes.h"
 #include "dataplane/signal/message_reader.h"
 #include "dataplane/signal/output.h"
 #include "dataplane/signal/send_tokens.h"
-#include "dataplane/signal/source_table.h"
 #include "dataplane/signal/statistics.h"
 #include "dataplane/signal/trunk.h"
+#include "dataplane/signal/visitor.h"
 #include "dataplane/sip/proxy.h"
 
 namespace fedge::signal {
 
+class Crew;
+
 struct WorkerOptions {
+  uint32_t number = 0;      // which of the crew it is
   bool use_devices = true;  // bind sockets to their realm's tap; off only on loopback (tests)
   uint64_t secret = 0;      // of the proxy: random, the same for all workers
   Bytes route_key = {};     // of the proxy, the same at every start; read by the constructor
-  uint32_t number = 0;      // of this worker
   Directory* directory = nullptr;  // ends before the worker; none: no name leads anywhere
   Reporter* reporter = nullptr;    // outlives the worker; none: nobody is told
 };
 
-class Worker final : public sip::Outbound, private ConnectionEvents, private MessageEvents {
+class Worker final : public sip::Outbound,
+                     private ConnectionEvents,
+                     private MessageEvents,
+                     private CrossingEvents {
  public:
-  // `limits`: those of the first generation size the fixed pools.
-  Worker(Loop& loop, Counters& counters, const snapshot::Signalling& limits,
-         const WorkerOptions& options);
+  // `limits`: those of the first generation size the fixed pools. Belongs to the thread that runs
+  // `loop` from then on.
+  Worker(Crew& crew, Loop& loop, Counters& counters, Exchange& exchange,
+         const snapshot::Signalling& limits, const WorkerOptions& options);
   ~Worker() override;
 
-  // Runs `next` from now on. On failure (a listener cannot be opened) it runs what it ran.
-  Status use(std::unique_ptr<Generation> next);
+  // Runs the crew's latest generation from now on, unless it runs that of `number`, or a newer
+  // one, already.
+  void catch_up(uint64_t number);
   const Generation* generation() const { return generation_.get(); }
+  Mailbox& mailbox() { return mailbox_; }
   void use_fastpath_link(Fd socket) { announcer_.use_link(std::move(socket)); }
+  // Somebody whom the door let in, or who belongs here.
+  void take_in(Visitor visitor);
 
   // At the end of each round of the loop: sends what the round produced.
   void finish_round();
   // Ten times a second: gauges, retired trunks, silent handshakes.
   void on_beat();
+  // How often it has; any thread.
+  uint64_t beats() const { return beats_.load(std::memory_order_relaxed); }
 
   // The directory tells what a name leads to: known for the first time, or other than before.
   void on_found(const std::shared_ptr<const Found>& found);
 
-  // Accepts and reads no more. Once drained() nothing waits to be sent.
+  // Reads no more, and tells the crew when nothing waits to be sent.
   void begin_stop();
-  bool drained();
 
   const ConnectionTable& connections() const { return table_; }
 
@@ -81,12 +94,10 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
   sip::Arrival arrival_of(Connection& connection);
 
   // admission.cc: accepted connections and who they are.
-  void on_accept(Fd socket, const Endpoint& remote, uint16_t listener);
   void on_open(Connection& connection, Instant now);
   void identify(Connection& connection);
   void on_handshake_failed(Connection& connection, Instant now);
   void evict_silent_handshakes(Instant now);
-  void count_handshake(int change);
   sip::StreamFramer make_framer() const;
   bool may_log(Instant now);
 
@@ -111,8 +122,29 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
   void check_alias(Connection& connection);
   void check_aliases();
   void drop_alias(Connection& connection);
+  // moving.cc: connections that belong to another worker.
+  uint32_t owner_of(const Connection& connection) const;
+  bool is_elsewhere(const Connection& connection) const;
+  void hand_over(Connection& connection, Bytes plain, Bytes cipher);
+  bool go_on(Connection& connection, const Visitor& visitor, Instant now);
+  void note_place(Connection& connection);
+  void close_misplaced(Instant now);
+  void forget(Connection& connection);
+
+  // crossing.cc: what crosses between workers.
+  void on_crossing(uint32_t from, const Crossing& crossing, Bytes body) override;
+  void on_request_from(uint32_t from, const Crossing& crossing, std::string_view bytes);
+  sip::SendResult send_across(uint32_t owner, uint32_t next_hop, std::string_view bytes,
+                              sip::SendToken token);
+  sip::SendResult send_on_trunk(uint32_t next_hop, std::string_view bytes, sip::SendToken token);
+  bool pass_on(Connection& connection, const sip::Message& response);
+  void report_failed(sip::SendToken token, sip::SendFailure why, Instant now);
+  void tell(uint32_t worker, Crossing::Kind kind, sip::ConnectionId connection,
+            sip::SendToken token = 0, uint32_t detail = 0);
+  bool is_awaited(const Connection& connection);
 
   // worker.cc
+  void use(std::shared_ptr<const Generation> next);
   void on_connection_due(Connection& connection, Instant now) override;
   Instant next_deadline(const Connection& connection) const;
   void arm(Connection& connection);
@@ -124,10 +156,12 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
   void hold_back(Connection& feeder, Connection& congested, Instant now);
   void release_held(Connection& congested);
   void stop_holding(Connection& feeder);
+  bool drained();
   void renumber(const Generation& next);
   void close_stranded();
   void flush_round();
 
+  Crew& crew_;
   Loop& loop_;
   WorkerOptions options_;
   Mailbox mailbox_;
@@ -137,21 +171,27 @@ class Worker final : public sip::Outbound, private ConnectionEvents, private Mes
   MessageReader reader_;
   Output output_;
   SendTokens tokens_;
-  SourceTable sources_;
   Announcer announcer_;
   TrunkSet trunks_;
-  ListenerSet listeners_;
-  std::unique_ptr<Generation> generation_;
+  std::shared_ptr<const Generation> generation_;
   sip::Proxy proxy_;
   HopNews news_;
-  std::vector<std::byte> cipher_;    // what one read of a socket takes
-  uint64_t epoch_ = 0;               // counts use(): facts about peers are of one epoch
+  Lanes lanes_;
+  bool alone_;  // in its crew: nothing crosses
+  sip::Message crossed_;
+  Alarm beat_;
+  std::atomic<uint64_t> beats_ = 0;
+  std::vector<std::byte> cipher_;  // what one read of a socket takes
+  // The generation, as the crew counts them: facts about peers are of one epoch.
+  uint64_t epoch_ = 0;
   Connection* congested_ = nullptr;  // what the read in progress has filled too far
   uint32_t accepted_ = 0;            // open or in handshake
   uint32_t handshakes_ = 0;          // of accepted connections
   uint32_t handshake_steps_ = 0;     // in this round
   uint32_t unflushed_ = 0;           // messages since the last flush
+  bool misplaced_ = false;           // some connection belongs to another worker now
   bool stopping_ = false;
+  bool stopped_ = false;  // and the crew knows
   Instant log_window_{};  // of may_log()
   uint32_t logged_ = 0;
 };

@@ -30,6 +30,8 @@ struct Branch {
   uint64_t loop = 0;
 };
 
+// Of a SendToken, whose lower half is such an index.
+inline uint32_t worker_of(uint64_t token) { return static_cast<uint32_t>(token) >> kWorkerShift; }
 // The worker whose client transaction a branch of ours names; nullopt when the text is none, or
 // belongs to no transaction.
 std::optional<uint32_t> worker_of_branch(std::string_view text);

@@ -47,6 +47,10 @@ uint32_t Counters::series(std::string_view name) {
   return count;
 }
 
+uint32_t Counters::count() const { return page_->count.load(std::memory_order_acquire); }
+
+std::string_view Counters::name(uint32_t index) const { return name_of(page_->series[index]); }
+
 void Counters::beat(Instant now) {
   page_->heartbeat_ns.store(static_cast<uint64_t>(now.time_since_epoch().count()),
                             std::memory_order_relaxed);

@@ -46,6 +46,9 @@ class Counters {
   uint64_t value(uint32_t index) const {
     return page_->series[index].value.load(std::memory_order_relaxed);
   }
+  // Any thread may look while the writer counts and adds series.
+  uint32_t count() const;
+  std::string_view name(uint32_t index) const;
   void beat(Instant now);
 
  private:

@@ -1,4 +1,4 @@
-// The process around the worker, with the test as init.
+// The process around the workers, with the test as init.
 #include "dataplane/signal/process.h"
 
 #include "tests/unit/signal/site.h"
@@ -16,7 +16,7 @@ class ProcessTest : public ::testing::Test {
     init->start([this](const link::Received& received) { on_message(received); },
                 [](const std::string&) {});
     process = std::make_unique<Process>(site.loop, std::move(ends->second),
-                                        WorkerOptions{.use_devices = false, .secret = 1});
+                                        CrewOptions{.each = {.use_devices = false, .secret = 1}});
     process->start();
     layout.listeners = {{port}};
   }
@@ -84,11 +84,11 @@ TEST_F(ProcessTest, P1_RefusesADamagedOfferWithTheReasonAndRunsOn) {
   offer_and_wait(bad);
   EXPECT_FALSE(running->accepted);
   EXPECT_FALSE(running->reason.empty());
-  EXPECT_EQ(process->worker()->generation()->number, 1u);
+  EXPECT_EQ(process->generation()->number, 1u);
   layout.generation = 3;
   offer_and_wait(compile(layout));
   EXPECT_TRUE(running->accepted) << running->reason;
-  EXPECT_EQ(process->worker()->generation()->number, 3u);
+  EXPECT_EQ(process->generation()->number, 3u);
 }
 
 TEST_F(ProcessTest, T7_TellsTheFastPathWhoIsConnected) {

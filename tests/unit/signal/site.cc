@@ -12,8 +12,6 @@ namespace fedge::signal {
 
 namespace {
 
-constexpr Duration kBeat = 20ms;
-
 Fd bound_socket(const Endpoint& endpoint) {
   Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int one = 1;
@@ -62,32 +60,26 @@ Peer Server::accept() {
   return Peer(Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)));
 }
 
-Site::Site()
-    : beat_([this](Instant now) {
-        if (worker_ != nullptr) worker_->on_beat();
-        loop.timers().set(beat_, now + kBeat);
-      }) {
-  loop.timers().set(beat_, loop.now() + kBeat);
-  loop.at_round_end([this] {
-    if (worker_ != nullptr) worker_->finish_round();
-  });
-}
-
-Site::~Site() { worker_.reset(); }
-
 Status Site::publish(const Layout& layout) {
   const Compiled compiled = compile(layout);
   auto next = open_generation(compiled.offer, compiled.fds, sealing_key(),
-                              worker_ == nullptr ? nullptr : worker_->generation());
+                              crew_ == nullptr ? nullptr : crew_->generation());
   if (!next) return std::unexpected(next.error());
-  if (worker_ == nullptr) {
-    worker_ = std::make_unique<Worker>(loop, counters, layout.limits,
-                                       WorkerOptions{.use_devices = false, .secret = 42});
+  if (crew_ == nullptr) {
+    crew_ = std::make_unique<Crew>(loop, counters, layout.limits,
+                                   CrewOptions{.workers = workers_,
+                                               .threads = false,
+                                               .directory = false,
+                                               .each = {.use_devices = false, .secret = 42}});
   }
-  return worker_->use(std::move(*next));
+  bool running = false;
+  if (auto ok = crew_->use(std::move(*next), [&] { running = true; }); !ok) return ok;
+  until([&] { return running; }, "all workers to run it");
+  return {};
 }
 
 uint64_t Site::counter(std::string_view name) {
+  if (crew_ != nullptr) crew_->beat(loop.now());
   return counters.value(counters.series("fedge_signal_" + std::string(name)));
 }
 

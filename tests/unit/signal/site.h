@@ -1,5 +1,5 @@
-// A worker on loopback, between a partner (127.0.0.3) and a front end (127.0.0.2), in one thread:
-// the tests' sockets and the worker's take turns.
+// A crew on loopback, between a partner (127.0.0.3) and a front end (127.0.0.2), in one thread: the
+// tests' sockets and the workers' take turns.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/signal/worker.h"
+#include "dataplane/signal/crew.h"
 #include "firmware/snapshot/writer.h"
 
 namespace fedge::signal {
@@ -90,11 +90,13 @@ class Server {
 
 class Site {
  public:
-  Site();
-  ~Site();
+  explicit Site(uint32_t workers = 1) : workers_(workers) {}
 
+  // Until all workers run it.
   Status publish(const Layout& layout);
-  Worker& worker() { return *worker_; }
+  Worker& worker(uint32_t number = 0) { return crew_->worker(number); }
+  Crew& crew() { return *crew_; }
+  // Of the whole crew.
   uint64_t counter(std::string_view name);
 
   // From `source` to the worker's listener at `port`.
@@ -110,8 +112,8 @@ class Site {
   Counters counters;
 
  private:
-  std::unique_ptr<Worker> worker_;
-  Alarm beat_;
+  uint32_t workers_;
+  std::unique_ptr<Crew> crew_;
 };
 
 // A request of the partner's to alice@example.com.

@@ -1,0 +1,121 @@
+// What crosses between workers: requests to a next hop of another one, responses to a request of
+// another one, and what both must know of each other.
+#include <bit>
+
+#include "dataplane/signal/crew.h"
+#include "dataplane/sip/branch.h"
+
+namespace fedge::signal {
+
+void Worker::tell(uint32_t worker, Crossing::Kind kind, sip::ConnectionId connection,
+                  sip::SendToken token, uint32_t detail) {
+  lanes_.send(worker, {.kind = kind,
+                       .generation = epoch_,
+                       .token = token,
+                       .connection = connection,
+                       .detail = detail});
+}
+
+// Named by its key: the owner may run a newer generation.
+sip::SendResult Worker::send_across(uint32_t owner, uint32_t next_hop, std::string_view bytes,
+                                    sip::SendToken token) {
+  const Crossing crossing{.kind = Crossing::Kind::to_next_hop,
+                          .next_hop = proxy_.key_of_next_hop(next_hop),
+                          .generation = epoch_,
+                          .token = token};
+  if (!lanes_.send(owner, crossing, as_bytes(bytes))) {
+    statistics_.add(statistics_.crossings_full);
+    return {sip::SendOutcome::full, 0};
+  }
+  statistics_.add(statistics_.crossed);
+  return {sip::SendOutcome::queued, 0};
+}
+
+// False when the response is this worker's, or nobody's.
+bool Worker::pass_on(Connection& connection, const sip::Message& response) {
+  const auto worker = sip::worker_of_branch(response.via.branch);
+  if (!worker || *worker == options_.number || *worker >= crew_.size()) return false;
+  const Crossing crossing{
+      .kind = Crossing::Kind::response, .generation = epoch_, .connection = connection.id};
+  const bool sent = lanes_.send(*worker, crossing, as_bytes(response.whole));
+  statistics_.add(sent ? statistics_.crossed : statistics_.crossings_full);
+  return true;
+}
+
+void Worker::report_failed(sip::SendToken token, sip::SendFailure why, Instant now) {
+  const uint32_t worker = sip::worker_of(token);
+  if (worker == options_.number) return proxy_.on_send_failed(token, why, now);
+  tell(worker, Crossing::Kind::failed, 0, token, static_cast<uint32_t>(why));
+}
+
+// Whoever sent on it answers, if it waits for nothing more; its bit goes then.
+bool Worker::is_awaited(const Connection& connection) {
+  if (proxy_.is_awaited(connection.id)) return true;
+  for (uint32_t users = connection.users; users != 0; users &= users - 1) {
+    tell(static_cast<uint32_t>(std::countr_zero(users)), Crossing::Kind::ask_awaited,
+         connection.id);
+  }
+  return connection.users != 0;
+}
+
+void Worker::on_request_from(uint32_t from, const Crossing& crossing, std::string_view bytes) {
+  const uint32_t next_hop = proxy_.find_next_hop(crossing.next_hop);
+  const sip::SendResult result = next_hop == sip::kNoNextHop
+                                     ? sip::SendResult{}
+                                     : send_on_trunk(next_hop, bytes, crossing.token);
+  if (crossing.token == 0) return;
+  if (result.outcome == sip::SendOutcome::full || result.outcome == sip::SendOutcome::gone) {
+    return tell(from, Crossing::Kind::failed, 0, crossing.token,
+                static_cast<uint32_t>(sip::SendFailure::closed));
+  }
+  if (Connection* connection = table_.find(result.connection)) {
+    connection->users |= static_cast<uint16_t>(1u << from);
+  }
+  tell(from, Crossing::Kind::placed, result.connection, crossing.token);
+}
+
+void Worker::on_crossing(uint32_t from, const Crossing& crossing, Bytes body) {
+  const Instant now = loop_.now();
+  // What the sender knew is known here before its words are heard.
+  catch_up(crossing.generation);
+  switch (crossing.kind) {
+    case Crossing::Kind::to_next_hop:
+      on_request_from(from, crossing, as_text(body));
+      break;
+    case Crossing::Kind::to_connection:
+      (void)send(crossing.connection, as_text(body));
+      break;
+    case Crossing::Kind::response:
+      if (sip::parse(as_text(body), crossed_) == sip::Defect::none) {
+        sip::Arrival arrival;
+        arrival.connection = crossing.connection;
+        proxy_.on_message(arrival, crossed_, now);
+      }
+      break;
+    case Crossing::Kind::placed:
+      proxy_.on_placed(crossing.token, crossing.connection);
+      break;
+    case Crossing::Kind::failed:
+      proxy_.on_send_failed(crossing.token, static_cast<sip::SendFailure>(crossing.detail), now);
+      break;
+    case Crossing::Kind::closed:
+      proxy_.on_connection_closed(crossing.connection, now);
+      break;
+    case Crossing::Kind::ask_awaited:
+      if (!proxy_.is_awaited(crossing.connection)) {
+        tell(from, Crossing::Kind::not_awaited, crossing.connection);
+      }
+      break;
+    case Crossing::Kind::not_awaited:
+      if (Connection* connection = table_.find(crossing.connection)) {
+        connection->users &= static_cast<uint16_t>(~(1u << from));
+      }
+      break;
+    case Crossing::Kind::health:
+      break;
+  }
+  // Nobody who is read now has filled it.
+  congested_ = nullptr;
+}
+
+}  // namespace fedge::signal
