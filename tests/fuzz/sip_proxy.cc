@@ -51,10 +51,14 @@ struct Snapshot {
         {{t.text("fe1.a.example"), t.slice<fedge::Endpoint>({endpoint("10.1.0.2:5061")}), 0, 0,
           Transport::tls},
          {t.text("sip.b.example"), t.slice<fedge::Endpoint>({endpoint("10.1.0.3:5061")}), 0, 0,
+          Transport::tls},
+         {t.text("fe2.a.example"), t.slice<fedge::Endpoint>({endpoint("10.1.0.4:5061")}), 0, 0,
           Transport::tls}});
     std::vector<Route> routes{
-        {t.text("a.example"), t.text("/0"), t.slice<Target>({{0, 1, 1}, {1, 2, 1}}),
+        {t.text("a.example"), t.text("/0"), t.slice<Target>({{0, 1, 1}, {2, 2, 1}}),
          RouteKind::presence_domain},
+        {t.text("fork.example"), t.text("/2"), t.slice<Target>({{0, 1, 1}, {2, 1, 1}, {1, 2, 1}}),
+         RouteKind::static_domain, Forking::all},
         {t.text("b.example"), t.text("/1"), t.slice<Target>({{1, 1, 1}}), RouteKind::partner}};
     const auto peers =
         t.slice<Peer>({{t.text("fe1.a.example"), {}, 0, 0, PeerSide::inside},
@@ -80,12 +84,18 @@ class Checking : public Outbound {
   SendResult send_to_next_hop(uint32_t next_hop, std::string_view bytes, SendToken token) override {
     check(bytes);
     if (bytes.size() % 7 == 3) return {SendOutcome::gone, 0};
-    last = bytes;
-    last_token = token;
+    if (token != 0) {
+      before = std::move(last);
+      last = bytes;
+      last_token = token;
+    }
+    ++sent;
     return {SendOutcome::sent, 100 + next_hop};
   }
+  std::string before;  // the last two requests that have a transaction
   std::string last;
   SendToken last_token = 0;
+  size_t sent = 0;
 
  private:
   void check(std::string_view bytes) {
@@ -102,7 +112,7 @@ struct Box {
   Counters counters;
   Checking outbound;
   Snapshot snapshot;
-  Proxy proxy{{64, 65536}, wheel, outbound, counters, 1};
+  Proxy proxy{{64, 65536}, wheel, outbound, counters, 1, 0, as_bytes("a key")};
   std::unique_ptr<Message> message = std::make_unique<Message>();
 
   Box() { proxy.use(snapshot.view(), now); }
@@ -124,13 +134,46 @@ struct Box {
       proxy.on_malformed(arrival, *message, defect, now);
     }
   }
-  // The last request sent comes back as a response: status line and the rest as it was.
+  // One of the last two requests sent comes back as a response: status line and the rest as it was.
   void answer(uint8_t kind) {
-    const size_t line = outbound.last.find("\r\n");
+    const std::string request = (kind & 16) != 0 ? outbound.before : outbound.last;
+    const size_t line = request.find("\r\n");
     if (line == std::string::npos) return;
-    const char* const statuses[] = {"100", "180", "200", "404", "408", "487", "503", "603"};
-    receive(0, std::string("SIP/2.0 ") + statuses[kind % 8] + " X" + outbound.last.substr(line));
+    static const char* const kStatuses[] = {"100", "180", "200", "404", "408", "487", "503", "603",
+                                            "401", "407", "302", "500", "440", "183", "202", "484"};
+    const std::string challenge =
+        (kind & 15) == 8 || (kind & 15) == 9 ? "\r\nWWW-Authenticate: Digest realm=\"x\"" : "";
+    receive(0, std::string("SIP/2.0 ") + kStatuses[kind & 15] + " X" + challenge +
+                   request.substr(line));
   }
+  // The partner goes on in the dialog that the last request may have formed, by our Record-Route;
+  // with a MAC that is not ours it must get nowhere.
+  void go_on(uint8_t kind) {
+    if (parse(outbound.last, *message) != Defect::none) return;
+    std::string routes;
+    for (const Header& header : message->headers()) {
+      if (header.id != HeaderId::record_route) continue;
+      const std::string route = "Route: " + std::string(header.value) + "\r\n";
+      routes = (kind & 2) != 0 ? routes + route : route + routes;
+    }
+    const bool is_forged = (kind & 1) != 0;
+    for (size_t at = routes.find("nh="); is_forged && at != routes.npos;
+         at = routes.find("nh=", at + 1)) {
+      const size_t dot = routes.find_first_of(".>", at);
+      if (dot + 1 < routes.size() && routes[dot] == '.') {
+        routes[dot + 1] = routes[dot + 1] == '0' ? '1' : '0';
+      }
+    }
+    const std::string text =
+        "BYE sip:x@192.0.2.99 SIP/2.0\r\nVia: SIP/2.0/TLS h;branch=z9hG4bKon" +
+        std::to_string(++dialogs) + "\r\n" + routes +
+        "From: <sip:a@b.example>;tag=1\r\nTo: <sip:c@a.example>;tag=2\r\nCall-ID: " +
+        std::string(message->call_id) + "\r\nCSeq: 9 BYE\r\nContent-Length: 0\r\n\r\n";
+    const size_t sent = outbound.sent;
+    receive(1, text);
+    if (is_forged && outbound.sent != sent) std::abort();
+  }
+  uint64_t dialogs = 0;
 };
 
 }  // namespace
@@ -153,6 +196,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         box.proxy.on_connection_closed(100 + kind % 2, box.now);
         break;
       case 2:
+        if ((kind & 16) != 0) {
+          box.go_on(kind);
+          break;
+        }
         box.proxy.on_send_failed(box.outbound.last_token, SendFailure::closed, box.now);
         break;
       case 3:
