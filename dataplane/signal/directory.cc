@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "firmware/base/log.h"
-
 namespace fedge::signal {
 
 namespace {
@@ -13,7 +11,7 @@ using resolve::Partner;
 using resolve::PartnerState;
 using resolve::Target;
 
-constexpr Duration kBeat = 250ms;
+constexpr Duration kBeat = 100ms;
 // Look-ups under way beyond which no name is begun ahead of its use, and none at all. One name
 // may need one for SRV and two for each of 32 records; the resolver refuses the 257th.
 constexpr size_t kMostAhead = 48;
@@ -57,27 +55,20 @@ std::string why_nowhere(const HopName& name, const Partner& partner, bool has_se
   }
 }
 
-std::string text_of(const std::vector<Target>& targets) {
-  std::string text;
-  for (const Target& target : targets) {
-    if (!text.empty()) text += ", ";
-    text += target.endpoint.text();
-  }
-  return text;
-}
-
 }  // namespace
 
-Directory::Directory(Loop& loop, Counters& counters, bool use_devices)
+Directory::Directory(Loop& loop, Counters& counters, bool use_devices, Reporter* reporter)
     : loop_(loop),
       statistics_(counters),
       use_devices_(use_devices),
+      reporter_(reporter),
       mailbox_(loop),
       pump_([this](Instant) { pump(); }),
       beat_([this](Instant now) {
         if (service_) {
           statistics_.take(service_->resolver().counters(), service_->resolver().lookups());
         }
+        tell_control();
         loop_.timers().set(beat_, now + kBeat);
       }) {
   rules_.inside_only = true;
@@ -185,6 +176,7 @@ void Directory::drop_unlisted() {
   std::erase_if(urgent_, is_unlisted);
   std::erase_if(ahead_, is_unlisted);
   std::erase_if(asking_, is_unlisted);
+  std::erase_if(untold_, is_unlisted);
   const std::lock_guard lock(mutex_);
   std::erase_if(names_, [&](const auto& item) {
     if (item.second.listed) return false;
@@ -321,6 +313,7 @@ void Directory::tell(Name& name, std::vector<Target> targets, std::string why) {
     const std::lock_guard lock(mutex_);
     name.found = std::move(found);
   }
+  mark_untold(name);
   deliver(name, name.workers);
 }
 
@@ -329,65 +322,6 @@ void Directory::deliver(const Name& name, uint64_t workers) {
     const Reader& reader = readers_[static_cast<size_t>(std::countr_zero(workers))];
     reader.mailbox->post([&reader, found = name.found] { reader.on_found(found); });
   }
-}
-
-void Directory::stand(Name& name, NameStanding standing) {
-  if (name.standing == standing) return;
-  statistics_.on_name(name.standing, -1);
-  name.standing = standing;
-  statistics_.on_name(standing, 1);
-}
-
-// One line when a name cannot be resolved, one when it can again.
-void Directory::report(const Name& name, NameStanding before, const std::string& why) {
-  if (name.standing == before || !may_log()) return;
-  const std::string what = name.name->text();
-  switch (name.standing) {
-    case NameStanding::unresolved:
-      return log::warning("signal", "next hop {} cannot be found ({}): {}", name.name->host, what,
-                          why);
-    case NameStanding::stale:
-      return log::warning("signal",
-                          "next hop {} ({}): no name server answers; it stays where it was: {}",
-                          name.name->host, what, text_of(name.found->targets));
-    case NameStanding::found:
-      if (before == NameStanding::unknown) return;
-      return log::info("signal", "next hop {} ({}) is found again: {}", name.name->host, what,
-                       text_of(name.found->targets));
-    case NameStanding::unknown:
-      return;
-  }
-}
-
-void Directory::report_refused(Name& name, const Partner& partner) {
-  std::vector<std::string> parts;
-  for (const resolve::Refused& refused : partner.refused) {
-    std::string& part = parts.emplace_back(refused.host);
-    if (refused.endpoint.address) part += " at " + refused.endpoint.text();
-    part.append(" is ").append(refused.why);
-  }
-  std::ranges::sort(parts);
-  std::string text;
-  for (const std::string& part : parts) text.append(text.empty() ? "" : "; ").append(part);
-  const size_t hash = text.empty() ? 0 : std::hash<std::string>{}(text);
-  if (hash == name.refused) return;
-  name.refused = hash;
-  if (text.empty()) return;
-  statistics_.on_refused_target();
-  if (may_log()) {
-    log::warning("signal", "next hop {} ({}): refused: {}", name.name->host, name.name->text(),
-                 text);
-  }
-}
-
-// A thousand names that fail together are not worth a thousand lines.
-bool Directory::may_log() {
-  const Instant now = loop_.now();
-  if (now - log_window_ >= 1s) {
-    log_window_ = now;
-    logged_ = 0;
-  }
-  return logged_++ < 10;
 }
 
 }  // namespace fedge::signal

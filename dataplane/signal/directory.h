@@ -18,6 +18,7 @@
 #include "dataplane/signal/directory_statistics.h"
 #include "dataplane/signal/generation.h"
 #include "dataplane/signal/hop_name.h"
+#include "dataplane/signal/reporter.h"
 #include "firmware/base/loop.h"
 #include "firmware/base/mailbox.h"
 #include "firmware/resolve/service.h"
@@ -35,8 +36,8 @@ class Directory {
  public:
   using OnFound = std::function<void(const std::shared_ptr<const Found>&)>;
 
-  // Without `use_devices` sockets are bound to no interface (tests).
-  Directory(Loop& loop, Counters& counters, bool use_devices);
+  // Without `use_devices` sockets are bound to no interface (tests). `reporter` may be null.
+  Directory(Loop& loop, Counters& counters, bool use_devices, Reporter* reporter = nullptr);
   ~Directory();
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
@@ -60,6 +61,7 @@ class Directory {
     enum class State : uint8_t { resting, queued, asking } state = State::resting;
     NameStanding standing = NameStanding::unknown;
     bool listed = false;                 // in the snapshot, or wanted by who is ahead of us
+    bool is_untold = false;              // there is news for control
     bool patience_over = false;          // while asking: what is there will do
     uint64_t workers = 0;                // who wants it, by bits
     size_t refused = 0;                  // hash of what was reported as refused
@@ -85,10 +87,13 @@ class Directory {
   void tell(Name& name, std::vector<resolve::Target> targets, std::string why);
   void deliver(const Name& name, uint64_t workers);
 
+  // directory_reports.cc
   void stand(Name& name, NameStanding standing);
   void report(const Name& name, NameStanding before, const std::string& why);
   void report_refused(Name& name, const resolve::Partner& partner);
   bool may_log();
+  void mark_untold(Name& name);
+  void tell_control();
 
   struct Reader {
     Mailbox* mailbox = nullptr;
@@ -98,6 +103,7 @@ class Directory {
   Loop& loop_;
   DirectoryStatistics statistics_;
   const bool use_devices_;
+  Reporter* const reporter_;
   Mailbox mailbox_;
   std::array<Reader, 64> readers_;
   resolve::KernelRandom random_;
@@ -112,6 +118,8 @@ class Directory {
   std::deque<Name*> urgent_;  // somebody wants to go there
   std::deque<Name*> ahead_;
   std::vector<Name*> asking_;
+  std::deque<Name*> untold_;
+  uint64_t told_link_ = 0;
   Alarm pump_;  // more than one round's worth is queued
   Alarm beat_;
   Instant log_window_{};

@@ -4,11 +4,11 @@
 #include <array>
 #include <string_view>
 
+#include "dataplane/signal/found_names.h"
 #include "dataplane/signal/hop_states.h"
 #include "dataplane/sip/decision.h"
 #include "firmware/base/json.h"
 #include "firmware/net/dns_name.h"
-#include "firmware/snapshot/lookup.h"
 #include "firmware/snapshot/routes.h"
 #include "firmware/wire/sip/name_addr.h"
 #include "firmware/wire/sip/uri.h"
@@ -24,6 +24,7 @@ struct Sections {
   snapshot::Section<snapshot::Realms> realms;
   snapshot::Section<snapshot::Routing> routing;
   HopStates states;
+  FoundNames names;
 };
 
 template <class Root>
@@ -149,10 +150,7 @@ void write_targets(json::Writer& out, const Sections& s, const snapshot::Route& 
     out.key("endpoints").begin_array();
     for (const Endpoint& endpoint : s.routing.items(hop.endpoints)) out.value(endpoint.text());
     out.end_array();
-    // What they are just now, the running process knows; see its log and metrics.
-    if (hop.lookup != snapshot::Lookup::none) {
-      out.member("lookup", snapshot::describe_lookup(hop.lookup, s.routing.text(hop.host)));
-    }
+    s.names.write(out, hop, s.routing);
     out.member("priority", target.priority).member("weight", target.weight);
     out.member("rule", s.routing.text(target.path));
     s.states.write(out, hop, s.routing, realm_name(s, hop.realm), !any_up);
@@ -229,6 +227,7 @@ Result<std::string> explain(const Question& question) {
   if (ok) ok = load(question.folder, sections.routing_bytes, sections.routing);
   if (!ok) return std::unexpected(ok.error());
   sections.states = HopStates::read(question.folder + "/next_hops");
+  sections.names = FoundNames::read(question.folder + "/names");
   return answer(sections, question);
 }
 

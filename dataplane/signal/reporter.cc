@@ -33,6 +33,7 @@ void Reporter::send(const Report& report) {
   if (link_ == nullptr || !link_->open()) return;
   for (const link::NextHopState& state : report.states) link_->send(state);
   for (const link::Failover& failover : report.failovers) link_->send(failover);
+  for (const link::NameFound& name : report.names) link_->send(name);
   on_beat();
 }
 

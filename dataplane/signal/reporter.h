@@ -14,6 +14,7 @@ namespace fedge::signal {
 struct Report {
   std::vector<link::NextHopState> states;
   std::vector<link::Failover> failovers;
+  std::vector<link::NameFound> names;
 };
 
 class Reporter {

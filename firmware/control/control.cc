@@ -120,6 +120,10 @@ void Control::on_signal_message(const link::Received& received) {
     if (auto m = link::decode<link::NextHopState>(received.payload)) {
       next_hops_.on_state(std::move(*m));
     }
+  } else if (received.kind == link::MessageKind::name_found) {
+    if (auto m = link::decode<link::NameFound>(received.payload)) {
+      next_hops_.on_name(std::move(*m));
+    }
   } else if (auto m = link::decode<link::Failover>(received.payload)) {
     next_hops_.on_failover(std::move(*m));
   }

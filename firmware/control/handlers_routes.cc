@@ -53,6 +53,7 @@ class PeerList {
     w_.end_array();
     if (hop.lookup != snapshot::Lookup::none) {
       w_.member("lookup", snapshot::describe_lookup(hop.lookup, routing_.text(hop.host)));
+      w_.member("addresses", book_.addresses(hop, routing_));
     }
     write_knowledge(w_, book_.find(name_of(hop, routing_, realms_)));
     w_.end_object();
@@ -95,6 +96,8 @@ Attempt<std::shared_ptr<Folder>> write_sections(Control& control, Generation gen
   if (done) done = write_generation(folder->path, generation, Flush::no);
   const std::string states = control.next_hops().text();
   if (done) done = write_new_file(folder->path + "/next_hops", as_bytes(states), Flush::no);
+  const std::string names = control.next_hops().names_text();
+  if (done) done = write_new_file(folder->path + "/names", as_bytes(names), Flush::no);
   if (!done) return std::unexpected(Refusal{500, {}, done.error()});
   return folder;
 }

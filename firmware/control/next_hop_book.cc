@@ -6,6 +6,7 @@
 #include <array>
 
 #include "firmware/control/query.h"
+#include "firmware/snapshot/lookup.h"
 
 namespace fedge::control {
 
@@ -45,6 +46,29 @@ void NextHopBook::on_state(link::NextHopState told) {
 void NextHopBook::on_failover(link::Failover told) {
   if (failovers_.size() == kMostFailovers) failovers_.pop_front();
   failovers_.push_back({++last_number_, std::move(told)});
+}
+
+void NextHopBook::on_name(link::NameFound told) {
+  const std::pair key{one_line(told.lookup), told.port};
+  if (names_.size() >= kMostHops && !names_.contains(key)) return;
+  std::string words = told.addresses.empty() ? "not resolved" : std::move(told.addresses);
+  if (!told.trouble.empty()) words += ": " + told.trouble;
+  names_[key] = one_line(words);
+}
+
+std::string NextHopBook::addresses(const snapshot::NextHop& hop,
+                                   const snapshot::Section<snapshot::Routing>& routing) const {
+  const auto known =
+      names_.find({snapshot::describe_lookup(hop.lookup, routing.text(hop.host)), hop.port});
+  return known == names_.end() ? "not known" : known->second;
+}
+
+std::string NextHopBook::names_text() const {
+  std::string out;
+  for (const auto& [name, words] : names_) {
+    out += fmt::format("{}\t{}\t{}\n", name.first, name.second, words);
+  }
+  return out;
 }
 
 const HopKnowledge& NextHopBook::find(const link::NextHopName& name) const {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "firmware/link/messages.h"
 #include "firmware/snapshot/reader.h"
@@ -30,9 +31,10 @@ class NextHopBook {
   static constexpr size_t kMostHops = 1 << 20;
 
   // A new signal has learnt nothing yet.
-  void forget_states() { hops_.clear(); }
+  void forget_states() { hops_.clear(), names_.clear(); }
   void on_state(link::NextHopState told);
   void on_failover(link::Failover told);
+  void on_name(link::NameFound told);
 
   // Of a hop that nobody told about: unknown.
   const HopKnowledge& find(const link::NextHopName& name) const;
@@ -41,11 +43,16 @@ class NextHopBook {
   // fedge_signal_next_hop_up, of those that are or have been down: a page of counters could not
   // hold all.
   std::string metrics() const;
-  // A line for each hop that was told about, as fedge-signal --explain reads it.
+  // A line for each hop that was told about, as fedge-signal --explain reads it; and for each name.
   std::string text() const;
+  std::string names_text() const;
+  // Of a hop that is found by name: where it is, in words.
+  std::string addresses(const snapshot::NextHop& hop,
+                        const snapshot::Section<snapshot::Routing>& routing) const;
 
  private:
   std::map<link::NextHopName, HopKnowledge> hops_;
+  std::map<std::pair<std::string, uint16_t>, std::string> names_;  // by look-up and port
   std::deque<FailoverRecord> failovers_;
   uint64_t last_number_ = 0;
 };

@@ -34,6 +34,7 @@ enum class MessageKind : uint16_t {
   peer_gone,         // signal → fastpath
   next_hop_state,    // signal → control: who answers and who does not
   failover,          // signal → control: a request went to another target
+  name_found,        // signal → control: where next hops are that are found by name
 };
 
 struct Ready {
@@ -237,6 +238,19 @@ struct NextHopState {
   template <class V>
   bool visit(V& v) {
     return next_hop.visit(v) && v(state) && v(reason) && v(since) && v(probed);
+  }
+};
+
+// What the name of next hops leads to, in words.
+struct NameFound {
+  static constexpr auto kKind = MessageKind::name_found;
+  std::string lookup;  // as snapshot::describe_lookup()
+  uint16_t port = 0;
+  std::string addresses;  // "192.0.2.1:5061, [2001:db8::1]:5061"
+  std::string trouble;    // why there are none, or why they may be out of date
+  template <class V>
+  bool visit(V& v) {
+    return v(lookup) && v(port) && v(addresses) && v(trouble);
   }
 };
 

@@ -41,7 +41,7 @@ constexpr std::array kForwarderToInit{ready, snapshot_running};
 constexpr std::array kAgentToControl{api_request};
 constexpr std::array kControlToAgent{api_reply};
 constexpr std::array kSignalToFastpath{peer_connected, peer_gone};
-constexpr std::array kSignalToControl{next_hop_state, failover};
+constexpr std::array kSignalToControl{next_hop_state, failover, name_found};
 
 constexpr std::array<LinkSpec, 12> kLinks{{
     {init, control, kInitToControl},

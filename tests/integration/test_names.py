@@ -64,6 +64,13 @@ async def message(site, uri="sip:alice@partner.example", timeout=8):
         await client.close()
 
 
+def explain(site):
+    """The target that explain gives for a request to the partner."""
+    return site.appliance.rest(
+        "GET", "/v1/routes/explain?from=sip:bob@example.com&to=sip:alice@partner.example"
+    )["targets"][0]
+
+
 def second_edge(site):
     site.partner.namespace.sh("ip", "addr", "add", f"{SECOND_ADDRESS}/24", "dev", "eth0")
     chain, key = site.partners.issue(SECOND)
@@ -121,9 +128,11 @@ def test_R4_by_the_name_of_its_edge(zone, family):
             "we name ourselves by an address of the family that is used"
         await partner.stop()
     asyncio.run(scenario())
-    explained = site.appliance.rest(
-        "GET", "/v1/routes/explain?from=sip:bob@example.com&to=sip:alice@partner.example")
-    assert explained["targets"][0]["lookup"] == f"A and AAAA of {EDGE}"
+    where = {"4": "10.1.0.2:5061", "6": "[fd00:1::2]:5061"}[family]
+    wait_until(lambda: explain(site)["addresses"] == where, 5, "explain tells")
+    assert explain(site)["lookup"] == f"A and AAAA of {EDGE}"
+    peers = site.appliance.rest("GET", "/v1/peers")["next_hops"]
+    assert [p["addresses"] for p in peers if p["host"] == EDGE] == [where]
 
 
 def test_R4_known_partners_outlive_their_name_server_and_new_ones_come_back_with_it(zone):
@@ -223,6 +232,8 @@ def test_R4_a_target_that_is_not_the_partners_is_refused(zone, target, address, 
         assert partner.requests == []
         await partner.stop()
     asyncio.run(scenario())
+    wait_until(lambda: explain(site)["addresses"] == "not resolved: all that it names is refused",
+               5, "explain tells")
 
 
 def test_R10_5923_a_partner_that_cannot_be_dialled_is_reached_over_its_own_connection(site):
