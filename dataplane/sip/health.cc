@@ -152,6 +152,8 @@ void Health::on_due(Hop& hop, Instant now) {
   if (hop.probe != kNoProbe) {
     const Probe lost = probes_[hop.probe];
     end_probe(probes_[hop.probe], now);
+    // Something else was answered meanwhile: it lives, whatever it thinks of OPTIONS.
+    if (hop.state == HopState::up && hop.heard >= lost.started) return plan(hop, now + quiet_);
     on_probe_lost(hop, HopFailure::no_response, now);
     // A connection of before the failure may take minutes to find out that it is dead.
     if (lost.connection != 0 && hop.heard < lost.started) events_.drop(lost.connection);

@@ -249,6 +249,18 @@ TEST_F(HealthTest, R3_TrafficCountsAsProof) {
   for (const auto& asked : asker.asked) EXPECT_NE(asked.next_hop, fe1);
 }
 
+TEST_F(HealthTest, R3_TrafficCountsMoreThanAProbe) {
+  until_asked(fe1);
+  answer();
+  until_asked(fe1);
+  pass(1s);
+  health.on_answer(fe1, now);
+  pass(5s);
+  EXPECT_EQ(health.probes(), 0u);
+  EXPECT_TRUE(health.is_up(fe1));
+  EXPECT_TRUE(asker.dropped.empty());
+}
+
 TEST_F(HealthTest, R3_WithoutAnAlternativeNobodyIsAskedWhileUp) {
   health.on_answer(imp, now);
   pass(5min);
