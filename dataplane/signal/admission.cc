@@ -12,8 +12,10 @@ namespace fedge::signal {
 
 namespace {
 
-// When all handshakes are taken, one whose peer has said nothing for so long makes room.
+// When all handshakes are taken, one whose peer has said nothing for so long makes room; sooner,
+// when its source has many and another one wants the first.
 constexpr Duration kSilence = 1s;
+constexpr Duration kHesitation = 100ms;
 // Names of a certificate that are looked at.
 constexpr size_t kMostNames = 64;
 
@@ -31,8 +33,7 @@ void Worker::take_in(Visitor visitor) {
   Connection* added = stopping_ ? nullptr : table_.add(*this);
   if (added == nullptr || !loop_.watch(visitor.socket.get(), EPOLLIN, *added)) {
     if (added != nullptr) table_.remove(*added);
-    const bool in_handshake = visitor.transport == snapshot::Transport::tls && !visitor.is_open;
-    return crew_.report_left(visitor.admission, in_handshake);
+    return crew_.report_left(visitor.admission);
   }
   Connection& connection = *added;
   const Generation& from = *visitor.generation;
@@ -54,7 +55,7 @@ void Worker::take_in(Visitor visitor) {
     connection.state = ConnectionState::handshaking;
     connection.phase_ends = now + std::chrono::milliseconds(generation_->limits().handshake_ms);
     arm(connection);
-    ++handshakes_;
+    handshakes_.add(connection);
   } else {
     on_open(connection, now);
     if (!visitor.is_open && is_elsewhere(connection)) return hand_over(connection, {}, {});
@@ -82,14 +83,71 @@ sip::StreamFramer Worker::make_framer() const {
   return sip::StreamFramer(limits);
 }
 
+// The limit is of all workers; each has its share.
+uint32_t Worker::most_handshakes() const {
+  return std::max(generation_->limits().max_handshakes / crew_.size(), 1u);
+}
+
+void Worker::drop_oldest_silent() {
+  Connection* const silent = handshakes_.oldest_silent();
+  if (silent != nullptr) close(*silent, CloseReason::handshake_timeout);
+}
+
+// Until a connection has said something it takes no place; then it may have to wait for one. A
+// newcomer does not wait for peers of a busy source that have fallen silent.
+bool Worker::may_shake_hands(Connection& connection, Instant now) {
+  if (connection.handshake == HandshakeTurn::working) return true;
+  const snapshot::Signalling& limits = generation_->limits();
+  const bool is_full = handshakes_.working() >= most_handshakes();
+  if (is_full && !has_unread(connection.socket.get())) return true;  // its end: reading finds it
+  if (handshakes_.begin(connection, most_handshakes())) {
+    connection.phase_ends = now + std::chrono::milliseconds(limits.handshake_ms);
+    return true;
+  }
+  make_place_for(connection, now);
+  return connection.handshake == HandshakeTurn::working;
+}
+
+void Worker::make_place_for(Connection& connection, Instant now) {
+  const bool is_patient = connection.of_busy_source;
+  Connection* const idle = is_patient ? nullptr : find_idle_handshake(now);
+  if (idle != nullptr) close(*idle, CloseReason::handshake_timeout);
+  if (connection.handshake != HandshakeTurn::waiting) return;
+  connection.phase_ends = is_patient ? never : now + kHesitation;
+  update_interest(connection);
+  arm(connection);
+}
+
+Connection* Worker::find_idle_handshake(Instant now) {
+  for (Connection* c = handshakes_.oldest(); c != nullptr; c = c->handshake_next) {
+    if (c->of_busy_source && now >= c->last_activity + kHesitation &&
+        !has_unread(c->socket.get())) {
+      return c;
+    }
+  }
+  return nullptr;
+}
+
+// The places that it leaves are for those that wait.
+void Worker::end_handshake(Connection& connection, Instant now) {
+  if (connection.handshake == HandshakeTurn::none) return;
+  handshakes_.remove(connection);
+  const snapshot::Signalling& limits = generation_->limits();
+  while (Connection* const next = handshakes_.next(most_handshakes())) {
+    next->phase_ends = now + std::chrono::milliseconds(limits.handshake_ms);
+    update_interest(*next);
+    arm(*next);
+  }
+}
+
 void Worker::evict_silent_handshakes(Instant now) {
   const Duration handshake = std::chrono::milliseconds(generation_->limits().handshake_ms);
   const Duration silence = std::min(kSilence, handshake);
-  for (uint32_t i = 0; i < table_.slots(); ++i) {
-    Connection& connection = table_.at(i);
-    if (connection.state != ConnectionState::handshaking || connection.dialled()) continue;
-    if (now < connection.last_activity + silence) continue;
-    if (!has_unread(connection.socket.get())) close(connection, CloseReason::handshake_timeout);
+  Connection* next = nullptr;
+  for (Connection* c = handshakes_.oldest(); c != nullptr; c = next) {
+    next = c->handshake_next;
+    if (now < c->last_activity + silence || has_unread(c->socket.get())) continue;
+    close(*c, CloseReason::handshake_timeout);
   }
 }
 
@@ -101,10 +159,7 @@ void Worker::on_open(Connection& connection, Instant now) {
   if (was_handshake) {
     statistics_.add(connection.tls->resumed() ? statistics_.handshakes_resumed
                                               : statistics_.handshakes_ok);
-    if (!connection.dialled()) {
-      --handshakes_;
-      crew_.report_handshake_over();
-    }
+    if (!connection.dialled()) end_handshake(connection, now);
   }
   if (connection.dialled()) on_trunk_up(connection);
   identify(connection);

@@ -43,6 +43,14 @@ enum class ConnectionState : uint8_t {
   open,
 };
 
+// Of an accepted connection over TLS; see handshakes.h.
+enum class HandshakeTurn : uint8_t {
+  none,     // over, or not asked for
+  silent,   // its peer has said nothing yet
+  waiting,  // it has; not read until its turn has come
+  working,
+};
+
 // Where a connection being made is tried: in order, from `at` on.
 struct Dialling {
   std::vector<resolve::Target> targets;
@@ -116,6 +124,12 @@ struct Connection final : Watcher {
   Connection* held_next = nullptr;  // in the list of those held by the same one
   Connection* holds = nullptr;      // head of the list of those this one holds back
   Instant congested_since = never;
+
+  // Accepting: its place in a list of Handshakes.
+  HandshakeTurn handshake = HandshakeTurn::none;
+  bool of_busy_source = false;
+  Connection* handshake_before = nullptr;
+  Connection* handshake_next = nullptr;
 
   Instant last_activity{};
   Instant phase_ends = never;  // connecting or handshaking must be over

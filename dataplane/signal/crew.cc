@@ -47,6 +47,7 @@ struct Crew::Member {
   std::thread thread;
   uint64_t beats = 0;  // when it was looked at last
   Instant beaten{};
+  uint32_t evictions = 0;  // asked for and not done
 };
 
 Crew::Crew(Loop& loop, Counters& page, const snapshot::Signalling& limits,
@@ -56,10 +57,12 @@ Crew::Crew(Loop& loop, Counters& page, const snapshot::Signalling& limits,
       home_(loop),
       door_(
           loop, page, limits, [this](Visitor visitor) { let_in(std::move(visitor)); },
+          [this] { return make_room(); },
           options.each.use_devices),
       exchange_(options.workers, limits.max_message),
       directory_(options.directory
-                     ? std::make_unique<Directory>(loop, page, options.each.use_devices)
+                     ? std::make_unique<Directory>(loop, page, options.each.use_devices,
+                                                   options.each.reporter)
                      : nullptr),
       tally_(page) {
   // A worker alone counts into the page itself.
@@ -139,6 +142,19 @@ void Crew::let_in(Visitor visitor) {
   post(number, [this, number, moved] { members_[number]->worker.take_in(std::move(*moved)); });
 }
 
+bool Crew::make_room() {
+  for (uint32_t i = 0; i < size(); ++i) {
+    if (members_[i]->worker.silent() <= members_[i]->evictions) continue;
+    ++members_[i]->evictions;
+    post(i, [this, i] {
+      members_[i]->worker.drop_oldest_silent();
+      home_.post([this, i] { --members_[i]->evictions; });
+    });
+    return true;
+  }
+  return false;
+}
+
 void Crew::use_fastpath_link(const Fd& socket) {
   for (uint32_t i = 0; i < size(); ++i) {
     auto own = std::make_shared<Fd>(socket.duplicate());
@@ -168,12 +184,8 @@ void Crew::begin_stop(std::function<void()> stopped) {
   }
 }
 
-void Crew::report_handshake_over() {
-  home_.post([this] { door_.on_handshake_over(); });
-}
-
-void Crew::report_left(const Admission& admission, bool in_handshake) {
-  home_.post([this, admission, in_handshake] { door_.on_left(admission, in_handshake); });
+void Crew::report_left(const Admission& admission) {
+  home_.post([this, admission] { door_.on_left(admission); });
 }
 
 void Crew::report_drained() {

@@ -63,14 +63,13 @@ class Crew {
   Latest latest() const;
 
   // --- the workers' reports ---
-  bool is_door_full() const { return door_.is_full(); }
-  void report_handshake_over();
-  void report_left(const Admission& admission, bool in_handshake);
+  void report_left(const Admission& admission);
   void report_drained();
 
  private:
   struct Member;
   void let_in(Visitor visitor);
+  bool make_room();
   void finish_round();
   void on_running();
 

@@ -5,9 +5,10 @@
 namespace fedge::signal {
 
 Door::Door(Loop& loop, Counters& counters, const snapshot::Signalling& limits, LetIn let_in,
-           bool use_devices)
+           MakeRoom make_room, bool use_devices)
     : counters_(counters),
       let_in_(std::move(let_in)),
+      make_room_(std::move(make_room)),
       sources_(limits.max_connections),
       listeners_(
           loop,
@@ -28,7 +29,6 @@ void Door::commit(std::shared_ptr<const Generation> next) {
     realm_numbers_.push_back(number_of(generation_->realm_name(i)));
   }
   listeners_.commit(*generation_);
-  count_handshake(0);
 }
 
 uint16_t Door::number_of(std::string_view realm) {
@@ -42,8 +42,11 @@ void Door::on_accept(Fd socket, const Endpoint& remote, uint16_t listener) {
   const snapshot::Signalling& limits = generation_->limits();
   const snapshot::Listener& record = generation_->listener_list()[listener];
   const Admission admission{realm_numbers_[record.realm], remote.address};
-  // Closed at once, so that the peer learns of it; the limit is counted.
-  if (accepted_ >= limits.max_connections) return counters_.add(refused_connections_);
+  // Who has said nothing makes room. Otherwise closed at once, so that the peer learns of it; the
+  // limit is counted.
+  if (accepted_ >= limits.max_connections && !make_room_()) {
+    return counters_.add(refused_connections_);
+  }
   // A larger limit than at the start would outgrow the table, which then refuses new sources.
   if (sources_.connections(admission.realm, admission.source) >=
           limits.max_connections_per_source ||
@@ -62,22 +65,12 @@ void Door::on_accept(Fd socket, const Endpoint& remote, uint16_t listener) {
   visitor.remote = remote;
   visitor.admission = admission;
   visitor.socket = std::move(socket);
-  if (visitor.transport == snapshot::Transport::tls) count_handshake(1);
   let_in_(std::move(visitor));
 }
 
-void Door::on_left(const Admission& admission, bool in_handshake) {
+void Door::on_left(const Admission& admission) {
   --accepted_;
   sources_.remove(admission.realm, admission.source);
-  if (in_handshake) count_handshake(-1);
-}
-
-void Door::count_handshake(int change) {
-  handshakes_ += static_cast<uint32_t>(change);
-  const bool full = handshakes_ >= generation_->limits().max_handshakes;
-  if (full == listeners_.paused()) return;
-  listeners_.pause(full);
-  full_.store(full, std::memory_order_relaxed);
 }
 
 }  // namespace fedge::signal

@@ -2,7 +2,6 @@
 // to a worker, and the workers tell it who has left. One thread, the process's own.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,10 +17,12 @@ namespace fedge::signal {
 class Door {
  public:
   using LetIn = std::function<void(Visitor visitor)>;
+  // Has somebody thrown out who says nothing; false when everybody has said something.
+  using MakeRoom = std::function<bool()>;
 
   // `limits`: those of the first generation size the table of sources.
   Door(Loop& loop, Counters& counters, const snapshot::Signalling& limits, LetIn let_in,
-       bool use_devices);
+       MakeRoom make_room, bool use_devices);
 
   // Opens what `next` listens on. On failure nothing has changed.
   Status prepare(const Generation& next) { return listeners_.prepare(next); }
@@ -29,28 +30,22 @@ class Door {
   void commit(std::shared_ptr<const Generation> next);
   void close() { listeners_.close_all(); }
 
-  // Of somebody it let in: the handshake is over, or the connection.
-  void on_handshake_over() { count_handshake(-1); }
-  void on_left(const Admission& admission, bool in_handshake);
-
-  // All handshakes are taken: those whose peers say nothing are to make room. Any thread.
-  bool is_full() const { return full_.load(std::memory_order_relaxed); }
+  // Of somebody it let in: the connection is over.
+  void on_left(const Admission& admission);
 
  private:
   void on_accept(Fd socket, const Endpoint& remote, uint16_t listener);
-  void count_handshake(int change);
   uint16_t number_of(std::string_view realm);
 
   Counters& counters_;
   LetIn let_in_;
+  MakeRoom make_room_;
   SourceTable sources_;
   ListenerSet listeners_;
   std::shared_ptr<const Generation> generation_;
   std::vector<std::string> realms_;      // ever seen; their place is the door's number of them
   std::vector<uint16_t> realm_numbers_;  // by index into the generation in use
   uint32_t accepted_ = 0;                // open or in handshake
-  uint32_t handshakes_ = 0;
-  std::atomic<bool> full_ = false;
   // Series.
   uint32_t accepted_total_, refused_connections_, refused_source_;
 };

@@ -26,6 +26,10 @@ void Worker::on_connection_ready(Connection& connection, uint32_t events) {
   if (connection.state == ConnectionState::handshaking) {
     // The socket stays readable: its turn comes in the next round.
     if (handshake_steps_ == kHandshakeStepsPerRound) return;
+    if (!connection.dialled() && !may_shake_hands(connection, now)) {
+      if ((events & (EPOLLHUP | EPOLLERR)) != 0) close(connection, CloseReason::reset);
+      return;
+    }
     ++handshake_steps_;
   }
   read(connection, now);
@@ -168,7 +172,9 @@ void Worker::on_message(Connection& connection, const sip::Message& message) {
   ++unflushed_;
   if (!alone_ && !message.is_request && pass_on(connection, message)) return;
   const sip::Arrival arrival = arrival_of(connection);
-  if (message.via.has_alias && !connection.alias_refused) offer_alias(connection);
+  if (message.via.has_alias && message.is_request && !connection.alias_refused) {
+    offer_alias(connection);
+  }
   proxy_.on_message(arrival, message, loop_.now());
 }
 

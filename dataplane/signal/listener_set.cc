@@ -25,10 +25,7 @@ ListenerSet::ListenerSet(Loop& loop, OnAccept on_accept, bool use_devices)
     : loop_(loop),
       on_accept_(std::move(on_accept)),
       use_devices_(use_devices),
-      resume_([this](Instant) {
-        backing_off_ = false;
-        apply_pause();
-      }) {}
+      resume_([this](Instant) { set_watching(true); }) {}
 
 ListenerSet::~ListenerSet() { close_all(); }
 
@@ -103,19 +100,12 @@ void ListenerSet::watch(Socket& socket) {
   }
 }
 
-void ListenerSet::pause(bool paused) {
-  paused_ = paused;
-  apply_pause();
-}
-
 void ListenerSet::back_off(Duration pause) {
-  backing_off_ = true;
   loop_.timers().set(resume_, loop_.now() + pause);
-  apply_pause();
+  set_watching(false);
 }
 
-void ListenerSet::apply_pause() {
-  const bool watching = !paused_ && !backing_off_;
+void ListenerSet::set_watching(bool watching) {
   if (watching == watching_) return;
   watching_ = watching;
   for (auto& socket : open_) loop_.change(socket->fd.get(), wanted_events(), *socket);

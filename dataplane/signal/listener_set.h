@@ -30,9 +30,6 @@ class ListenerSet {
   void abandon() { prepared_.clear(); }
   void close_all();
 
-  // While paused nothing is accepted; peers wait in the kernel's queue.
-  void pause(bool paused);
-  bool paused() const { return paused_; }
   // Stops accepting for a while: out of descriptors.
   void back_off(Duration pause);
 
@@ -51,15 +48,13 @@ class ListenerSet {
 
   void accept(Socket& socket);
   void watch(Socket& socket);
-  void apply_pause();
+  void set_watching(bool watching);
   uint32_t wanted_events() const { return watching_ ? uint32_t{EPOLLIN} : 0; }
   Socket* find(std::string_view realm, const Endpoint& endpoint);
 
   Loop& loop_;
   OnAccept on_accept_;
   bool use_devices_;
-  bool paused_ = false;
-  bool backing_off_ = false;
   bool watching_ = true;
   Alarm resume_;
   std::vector<std::unique_ptr<Socket>> open_;

@@ -8,12 +8,6 @@ namespace fedge::signal {
 
 namespace {
 
-IpAddress key_of(const IpAddress& address) {
-  IpAddress key = address;
-  if (key.is_v6()) std::fill(key.octets.begin() + 8, key.octets.end(), uint8_t{0});
-  return key;
-}
-
 uint64_t hash_of(uint16_t realm, const IpAddress& key) {
   uint64_t high;
   std::memcpy(&high, key.octets.data(), sizeof high);
@@ -24,6 +18,12 @@ uint64_t hash_of(uint16_t realm, const IpAddress& key) {
 }
 
 }  // namespace
+
+IpAddress source_of(const IpAddress& address) {
+  IpAddress key = address;
+  if (key.is_v6()) std::fill(key.octets.begin() + 8, key.octets.end(), uint8_t{0});
+  return key;
+}
 
 SourceTable::SourceTable(uint32_t most) : slots_(std::bit_ceil(size_t{most} * 2 + 2)) {}
 
@@ -37,11 +37,11 @@ size_t SourceTable::slot_of(uint16_t realm, const IpAddress& key) const {
 }
 
 uint32_t SourceTable::connections(uint16_t realm, const IpAddress& address) const {
-  return slots_[slot_of(realm, key_of(address))].connections;
+  return slots_[slot_of(realm, source_of(address))].connections;
 }
 
 bool SourceTable::add(uint16_t realm, const IpAddress& address) {
-  const IpAddress key = key_of(address);
+  const IpAddress key = source_of(address);
   Source& source = slots_[slot_of(realm, key)];
   if (!source.address) {
     if (used_ * 2 >= slots_.size()) return false;
@@ -53,7 +53,7 @@ bool SourceTable::add(uint16_t realm, const IpAddress& address) {
 }
 
 void SourceTable::remove(uint16_t realm, const IpAddress& address) {
-  const size_t slot = slot_of(realm, key_of(address));
+  const size_t slot = slot_of(realm, source_of(address));
   if (slots_[slot].connections == 0) return;
   --slots_[slot].connections;
   if (slots_[slot].connections == 0) erase(slot);

@@ -9,6 +9,9 @@
 
 namespace fedge::signal {
 
+// What counts as one source: an IPv4 address, an IPv6 /64.
+IpAddress source_of(const IpAddress& address);
+
 class SourceTable {
  public:
   // Room for `most` sources at once.

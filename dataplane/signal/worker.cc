@@ -137,6 +137,7 @@ void Worker::finish_round() {
   if (!alone_) lanes_.ring_bells();
   announcer_.sweep();
   handshake_steps_ = 0;
+  silent_.store(static_cast<uint32_t>(handshakes_.silent()), std::memory_order_relaxed);
 }
 
 void Worker::on_beat() {
@@ -150,10 +151,10 @@ void Worker::on_beat() {
   }
   close_retired(now);
   if (misplaced_) close_misplaced(now);
-  if (crew_.is_door_full()) evict_silent_handshakes(now);
+  if (handshakes_.waiting() != 0) evict_silent_handshakes(now);
   statistics_.set(statistics_.open_accepted, accepted_);
   statistics_.set(statistics_.open_dialled, table_.size() - accepted_);
-  statistics_.set(statistics_.in_handshake, handshakes_);
+  statistics_.set(statistics_.in_handshake, handshakes_.working());
   statistics_.set(statistics_.waiting_octets,
                   uint64_t{output_.pool().in_use()} * output_.pool().capacity());
   statistics_.set(statistics_.partial_messages, reader_.partials());
@@ -209,6 +210,7 @@ void Worker::arm(Connection& connection) {
 void Worker::on_connection_due(Connection& connection, Instant now) {
   if (connection.state != ConnectionState::open) {
     if (now < connection.phase_ends) return arm(connection);
+    if (connection.handshake == HandshakeTurn::waiting) return make_place_for(connection, now);
     if (connection.state == ConnectionState::resolving) {
       report_down(*connection.trunk, "its name was not resolved in time");
       return give_up(connection, sip::SendFailure::connect_timed_out, now);
@@ -273,7 +275,10 @@ void Worker::update_interest(Connection& connection) {
   if (connection.state == ConnectionState::connecting) {
     wanted = EPOLLOUT;
   } else {
-    if (connection.held_by == nullptr && !stopping_ && !is_glutted(connection)) wanted |= EPOLLIN;
+    const bool is_waiting = connection.handshake == HandshakeTurn::waiting;
+    if (connection.held_by == nullptr && !stopping_ && !is_waiting && !is_glutted(connection)) {
+      wanted |= EPOLLIN;
+    }
     if (connection.blocked_since != never) wanted |= EPOLLOUT;
   }
   if (wanted == connection.interest) return;
@@ -300,10 +305,9 @@ void Worker::close(Connection& connection, CloseReason why) {
     connection.trunk->remove(connection);
   } else {
     drop_alias(connection);
-    const bool in_handshake = connection.state == ConnectionState::handshaking;
     --accepted_;
-    if (in_handshake) --handshakes_;
-    crew_.report_left(connection.admission, in_handshake);
+    end_handshake(connection, loop_.now());
+    crew_.report_left(connection.admission);
   }
   announcer_.on_closed(connection);
   const sip::ConnectionId id = connection.id;

@@ -11,6 +11,7 @@
 #include "dataplane/signal/announcer.h"
 #include "dataplane/signal/connection_table.h"
 #include "dataplane/signal/generation.h"
+#include "dataplane/signal/handshakes.h"
 #include "dataplane/signal/hop_news.h"
 #include "dataplane/signal/lanes.h"
 #include "dataplane/signal/message_reader.h"
@@ -53,6 +54,11 @@ class Worker final : public sip::Outbound,
   void use_fastpath_link(Fd socket) { announcer_.use_link(std::move(socket)); }
   // Somebody whom the door let in, or who belongs here.
   void take_in(Visitor visitor);
+
+  // Whom the door let in and who has said nothing yet: how many there are (any thread), and the end
+  // of the one that has been silent for longest.
+  uint32_t silent() const { return silent_.load(std::memory_order_relaxed); }
+  void drop_oldest_silent();
 
   // At the end of each round of the loop: sends what the round produced.
   void finish_round();
@@ -97,7 +103,12 @@ class Worker final : public sip::Outbound,
   void on_open(Connection& connection, Instant now);
   void identify(Connection& connection);
   void on_handshake_failed(Connection& connection, Instant now);
+  bool may_shake_hands(Connection& connection, Instant now);
+  void make_place_for(Connection& connection, Instant now);
+  void end_handshake(Connection& connection, Instant now);
   void evict_silent_handshakes(Instant now);
+  Connection* find_idle_handshake(Instant now);
+  uint32_t most_handshakes() const;
   sip::StreamFramer make_framer() const;
   bool may_log(Instant now);
 
@@ -171,6 +182,7 @@ class Worker final : public sip::Outbound,
   MessageReader reader_;
   Output output_;
   SendTokens tokens_;
+  Handshakes handshakes_;
   Announcer announcer_;
   TrunkSet trunks_;
   std::shared_ptr<const Generation> generation_;
@@ -181,12 +193,12 @@ class Worker final : public sip::Outbound,
   sip::Message crossed_;
   Alarm beat_;
   std::atomic<uint64_t> beats_ = 0;
+  std::atomic<uint32_t> silent_ = 0;
   std::vector<std::byte> cipher_;  // what one read of a socket takes
   // The generation, as the crew counts them: facts about peers are of one epoch.
   uint64_t epoch_ = 0;
   Connection* congested_ = nullptr;  // what the read in progress has filled too far
   uint32_t accepted_ = 0;            // open or in handshake
-  uint32_t handshakes_ = 0;          // of accepted connections
   uint32_t handshake_steps_ = 0;     // in this round
   uint32_t unflushed_ = 0;           // messages since the last flush
   bool misplaced_ = false;           // some connection belongs to another worker now

@@ -2,6 +2,9 @@
 openssl. Whatever comes, the appliance answers or closes, and the partner is served meanwhile."""
 import asyncio
 import os
+import resource
+import select
+import socket
 import subprocess
 import threading
 import time
@@ -14,6 +17,7 @@ from tests.lib.site import Site
 
 URI = f"sip:bob@{topology.DOMAIN}"
 TUNNEL = 5070
+SILENT = 3000
 
 
 class FrontEnd:
@@ -156,3 +160,48 @@ def test_T2_renegotiation_is_refused(place):
     for text in said:
         assert b"RENEGOTIATING" in text and b"no renegotiation" in text, text
         assert text.count(b"depth=0") == 1, "one handshake each"
+
+
+# --- connections that say nothing ---------------------------------------------------------------
+
+def open_silent(source, count):
+    """Connections of one address, on their way."""
+    made = []
+    for _ in range(count):
+        made.append(socket.socket())
+        made[-1].setblocking(False)
+        made[-1].bind((source, 0))
+        made[-1].connect_ex((topology.OUTSIDE["4"], 5061))
+    return made
+
+
+@pytest.mark.parametrize("say", [b"", b"\x16\x03\x01"], ids=["nothing", "a_beginning"])
+def test_T7_silent_connections_of_one_source_keep_nobody_out(place, say):
+    """3,000 of them, while a partner and a stranger come: who says nothing takes no handshake, and
+    who begins and stops gives way to other sources."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, SILENT + 500), hard))
+    for last in (66, 67):
+        place.partner.namespace.sh("ip", "addr", "replace", f"10.1.0.{last}/24", "dev", "eth0")
+    silent = place.partner.namespace.call(lambda: open_silent("10.1.0.66", SILENT))
+    try:
+        poll = select.epoll()
+        for sock in silent:
+            poll.register(sock, select.EPOLLOUT | select.EPOLLONESHOT)
+        speaking, said = {sock.fileno(): sock for sock in silent}, 0
+        while said < SILENT * 0.9:  # the fast path may hold back what is left of a flood
+            ready = poll.poll(5)
+            assert ready, f"{said} connected"
+            for fd, _ in ready:
+                said += 1
+                if say:
+                    speaking[fd].send(say)
+        took = []
+        for source in ("10.1.0.2", "10.1.0.67") * 5:
+            client = place.partner.client()
+            client.local = source
+            took.append(asyncio.run(serve_one(client, 30)))
+        assert max(took) < 1, took
+    finally:
+        for sock in silent:
+            sock.close()
