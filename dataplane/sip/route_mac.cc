@@ -1,15 +1,28 @@
 #include "dataplane/sip/route_mac.h"
 
+#include "firmware/pki/digest.h"
+
 namespace fedge::sip {
 
-RouteMac::RouteMac(Bytes key) : hmac_(pki::Hash::sha256) { hmac_.set_key(key); }
+namespace {
+
+pki::DigestValue key_of(Bytes secret) {
+  pki::Hmac hmac(pki::Hash::sha256);
+  hmac.set_key(secret);
+  return hmac.compute({as_bytes("AES-CMAC")});
+}
+
+}  // namespace
+
+RouteMac::RouteMac(Bytes secret)
+    : cmac_(Bytes(key_of(secret).bytes()).first<pki::Cmac::kKeySize>()) {}
 
 std::string_view RouteMac::write(uint32_t next_hop, std::string_view call_id, RouteMacText& out) {
   std::array<std::byte, 4> key;
   store_be32(key.data(), next_hop);
-  const pki::DigestValue digest = hmac_.compute({key, as_bytes(call_id)});
+  const pki::Cmac::Code code = cmac_.compute({key, as_bytes(call_id)});
   for (size_t i = 0; i < out.size(); ++i) {
-    const auto octet = std::to_integer<unsigned>(digest.bytes()[i / 2]);
+    const auto octet = std::to_integer<unsigned>(code[i / 2]);
     out[i] = "0123456789abcdef"[(i % 2 == 0 ? octet >> 4 : octet) & 15];
   }
   return {out.data(), out.size()};
