@@ -57,8 +57,7 @@ Crew::Crew(Loop& loop, Counters& page, const snapshot::Signalling& limits,
       home_(loop),
       door_(
           loop, page, limits, [this](Visitor visitor) { let_in(std::move(visitor)); },
-          [this] { return make_room(); },
-          options.each.use_devices),
+          [this] { return make_room(); }, options.each.use_devices),
       exchange_(options.workers, limits.max_message),
       directory_(options.directory
                      ? std::make_unique<Directory>(loop, page, options.each.use_devices,
