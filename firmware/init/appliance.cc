@@ -97,6 +97,9 @@ Launch Appliance::launch_of(Process process) {
                         config_.management.text()};
     if (config_.recover_database) launch.arguments.emplace_back("--recover-database");
   }
+  if (process == Process::signal) {
+    launch.arguments = {"--workers", std::to_string(config_.signal_workers)};
+  }
   if (process == Process::fastpath) {
     launch.arguments = {"--instance", config_.instance};
     for (const board::Port& port : config_.ports) {

@@ -20,6 +20,7 @@ namespace fedge::init {
 namespace {
 
 constexpr size_t kMostPorts = 64;
+constexpr int64_t kMostSignalWorkers = 16;
 constexpr std::string_view kNameAllowed = "1 to 32 of a-z, 0-9 and -, beginning with a letter";
 
 bool is_name(std::string_view text) {
@@ -192,6 +193,14 @@ Config read_root(json::Value root, Errors& errors) {
       config.watchdog = *on;
     else
       reader.wrong(watchdog, "true or false");
+  }
+  if (const json::Value workers = reader.find("signal_workers")) {
+    const auto number = workers.integer(1, kMostSignalWorkers);
+    if (number) {
+      config.signal_workers = static_cast<uint32_t>(*number);
+    } else {
+      reader.wrong(workers, "a number from 1 to 16");
+    }
   }
   config.ports = read_ports(reader.need("ports"), errors);
   return config;

@@ -38,6 +38,24 @@ TEST(Config, HasDefaults) {
   EXPECT_EQ(config->management.text(), "127.0.0.1:8443");
   EXPECT_EQ(config->board, "host");
   EXPECT_FALSE(config->watchdog);
+  EXPECT_EQ(config->signal_workers, 1u);
+}
+
+TEST(Config, R10_TakesOneToSixteenSignallingWorkers) {
+  const auto text = [](const std::string& workers) {
+    return R"({"instance": "a", "ports": [{"name": "p", "interface": "e"}], "signal_workers": )" +
+           workers + "}";
+  };
+  for (const uint32_t number : {1u, 2u, 16u}) {
+    const auto config = parse_config(text(std::to_string(number)));
+    ASSERT_TRUE(config);
+    EXPECT_EQ(config->signal_workers, number);
+  }
+  for (const char* wrong : {"0", "17", "-1", "1.5", "\"2\""}) {
+    const auto config = parse_config(text(wrong));
+    ASSERT_FALSE(config) << wrong;
+    EXPECT_EQ(config.error()[0].where, "/signal_workers");
+  }
 }
 
 TEST(Config, MakesPathsAbsolute) {
