@@ -27,7 +27,6 @@ struct Crossing {
     closed,       // `connection`, which carried requests of yours, is no more
     ask_awaited,  // do you wait for an answer on `connection`?
     not_awaited,  // no
-    health,       // `next_hop` is as the body says
   };
   Kind kind;
   uint32_t next_hop = 0;    // its key, see sip::NextHops
