@@ -44,6 +44,13 @@ class Appliance:
                        "ports": [{"name": n, "interface": i} for n, i in ports.items()]}, file,
                       indent=1)
 
+    def describe(self, **fields):
+        """Adds to the instance's description, before the start."""
+        with open(self.config, encoding="ascii") as file:
+            description = json.load(file)
+        with open(self.config, "w", encoding="ascii") as file:
+            json.dump({**description, **fields}, file, indent=1)
+
     # --- life ---------------------------------------------------------------------------------
 
     def start(self, wait=20, cores=None):
