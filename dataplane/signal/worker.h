@@ -133,6 +133,10 @@ class Worker final : public sip::Outbound,
   void check_alias(Connection& connection);
   void check_aliases();
   void drop_alias(Connection& connection);
+  // sending.cc: from the proxy to connections.
+  bool accept_bytes(Connection& connection, std::string_view bytes);
+  sip::SendResult send_on_trunk(uint32_t next_hop, std::string_view bytes, sip::SendToken token);
+
   // moving.cc: connections that belong to another worker.
   uint32_t owner_of(const Connection& connection) const;
   bool is_elsewhere(const Connection& connection) const;
@@ -147,7 +151,6 @@ class Worker final : public sip::Outbound,
   void on_request_from(uint32_t from, const Crossing& crossing, std::string_view bytes);
   sip::SendResult send_across(uint32_t owner, uint32_t next_hop, std::string_view bytes,
                               sip::SendToken token);
-  sip::SendResult send_on_trunk(uint32_t next_hop, std::string_view bytes, sip::SendToken token);
   bool pass_on(Connection& connection, const sip::Message& response);
   void report_failed(sip::SendToken token, sip::SendFailure why, Instant now);
   void tell(uint32_t worker, Crossing::Kind kind, sip::ConnectionId connection,
@@ -163,7 +166,6 @@ class Worker final : public sip::Outbound,
   bool is_glutted(const Connection& connection) const;
   void update_interest(Connection& connection);
   void close(Connection& connection, CloseReason why);
-  bool accept_bytes(Connection& connection, std::string_view bytes);
   void hold_back(Connection& feeder, Connection& congested, Instant now);
   void release_held(Connection& congested);
   void stop_holding(Connection& feeder);
