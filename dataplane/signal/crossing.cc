@@ -48,6 +48,25 @@ void Worker::report_failed(sip::SendToken token, sip::SendFailure why, Instant n
   tell(worker, Crossing::Kind::failed, 0, token, static_cast<uint32_t>(why));
 }
 
+bool Worker::asks_next_hop(std::string_view host) const {
+  return alone_ || crew_.owner_of(host) == options_.number;
+}
+
+// Rare, unlike messages: a next hop has gone down or is back.
+void Worker::on_hop_report(const sip::HopReport& report) {
+  news_.note(report);
+  if (alone_ || !report.changed) return;
+  const uint32_t key = proxy_.key_of_next_hop(report.next_hop);
+  for (uint32_t i = 0; i < crew_.size(); ++i) {
+    if (i == options_.number) continue;
+    crew_.post(i, [&crew = crew_, i, key, report] { crew.worker(i).note_health(key, report); });
+  }
+}
+
+void Worker::note_health(uint32_t key, const sip::HopReport& report) {
+  proxy_.note_health(key, report, loop_.now());
+}
+
 // Whoever sent on it answers, if it waits for nothing more; its bit goes then.
 bool Worker::is_awaited(const Connection& connection) {
   if (proxy_.is_awaited(connection.id)) return true;

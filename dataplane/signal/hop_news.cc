@@ -35,9 +35,8 @@ void HopNews::Words<N>::set(std::string_view from) {
                  [](char c) { return c > ' ' && c < 0x7f ? c : '?'; });
 }
 
-HopNews::HopNews(const sip::Proxy& proxy, const sip::Outbound& worker, Counters& counters)
+HopNews::HopNews(const sip::Proxy& proxy, Counters& counters)
     : proxy_(proxy),
-      worker_(worker),
       counters_(counters),
       dropped_(counters.series("fedge_signal_failovers_untold_total")) {}
 
@@ -62,7 +61,7 @@ void HopNews::after_use(const Generation& generation) {
 
 void HopNews::mark(uint32_t next_hop) {
   if (next_hop >= is_marked_.size() || is_marked_[next_hop]) return;
-  if (!worker_.asks_next_hop(proxy_.key_of_next_hop(next_hop))) return;
+  if (!proxy_.asks_next_hop(next_hop)) return;
   is_marked_[next_hop] = true;
   marked_.push_back(next_hop);
 }

@@ -15,8 +15,8 @@ namespace fedge::signal {
 
 class HopNews {
  public:
-  // `worker`: tells which next hops it asks; of the others, other workers tell.
-  HopNews(const sip::Proxy& proxy, const sip::Outbound& worker, Counters& counters);
+  // Of next hops that the proxy does not ask, other workers tell.
+  HopNews(const sip::Proxy& proxy, Counters& counters);
 
   // Around Proxy::use(): what is noted is told by the generation it was noted in.
   void before_use(const Generation* running, Reporter* reporter, Instant now);
@@ -50,7 +50,6 @@ class HopNews {
   void mark_known();
 
   const sip::Proxy& proxy_;
-  const sip::Outbound& worker_;
   Counters& counters_;
   uint32_t dropped_;  // series
   std::vector<bool> is_marked_;

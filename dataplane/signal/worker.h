@@ -80,7 +80,8 @@ class Worker final : public sip::Outbound,
   sip::SendResult send_to_next_hop(uint32_t next_hop, std::string_view bytes,
                                    sip::SendToken token) override;
   bool reaches_over_v6(uint32_t next_hop) override;
-  void on_hop_report(const sip::HopReport& report) override { news_.note(report); }
+  bool asks_next_hop(std::string_view host) const override;
+  void on_hop_report(const sip::HopReport& report) override;
   void on_failover(const sip::FailoverReport& report) override { news_.note(report, loop_.now()); }
   void drop_connection(sip::ConnectionId connection) override;
 
@@ -153,6 +154,7 @@ class Worker final : public sip::Outbound,
                               sip::SendToken token);
   bool pass_on(Connection& connection, const sip::Message& response);
   void report_failed(sip::SendToken token, sip::SendFailure why, Instant now);
+  void note_health(uint32_t key, const sip::HopReport& report);
   void tell(uint32_t worker, Crossing::Kind kind, sip::ConnectionId connection,
             sip::SendToken token = 0, uint32_t detail = 0);
   bool is_awaited(const Connection& connection);

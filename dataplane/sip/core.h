@@ -136,7 +136,7 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   void report_failover(const Outgoing& outgoing, const Direction& direction,
                        const FailedTarget& failed, uint32_t next_hop);
   SendResult send_probe(uint32_t next_hop, const Branch& branch) override;
-  bool asks(uint32_t key) const override { return outbound.asks_next_hop(key); }
+  bool asks(std::string_view host) const override { return outbound.asks_next_hop(host); }
   void on_hop_report(const HopReport& report) override { outbound.on_hop_report(report); }
   void drop(ConnectionId connection) override { outbound.drop_connection(connection); }
 

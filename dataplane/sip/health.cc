@@ -69,12 +69,14 @@ void Health::use(const snapshot::Section<snapshot::Routing>& routing, const Next
   times_ = times;
   probes_ = {};
   probe_count_ = 0;
-  count_ = static_cast<uint32_t>(routing.items(routing.root().next_hops).size());
+  const auto records = routing.items(routing.root().next_hops);
+  count_ = static_cast<uint32_t>(records.size());
   hops_ = std::make_unique<Hop[]>(count_);
   for (uint32_t i = 0; i < count_; ++i) {
     hops_[i].owner = this;
     hops_[i].key = next_hops.key(i);
     hops_[i].needed = kNeeded;
+    hops_[i].is_ours = events_.asks(routing.text(records[i].host));
   }
   mark_alternatives(routing);
   for (uint32_t i = 0; i < before_count; ++i) {
@@ -141,7 +143,7 @@ Duration Health::period_of(const Hop& hop) const {
 // One that is up is asked only where there is a choice: thousands of idle partners are left
 // alone.
 bool Health::is_asked(const Hop& hop) const {
-  return (hop.state > HopState::up || hop.has_alternative) && events_.asks(hop.key);
+  return hop.is_ours && (hop.state > HopState::up || hop.has_alternative);
 }
 
 void Health::plan(Hop& hop, Instant at) {

@@ -21,8 +21,8 @@ class HealthEvents {
   virtual ~HealthEvents() = default;
   // Sends OPTIONS with that branch and the token that goes with it; see probe.h.
   virtual SendResult send_probe(uint32_t next_hop, const Branch& branch) = 0;
-  // Whether this worker is the one that asks the hop of that key.
-  virtual bool asks(uint32_t key) const = 0;
+  // Whether this worker is the one that asks hops of that host.
+  virtual bool asks(std::string_view host) const = 0;
   virtual void on_hop_report(const HopReport& report) = 0;
   // Its hop is silent there: to be closed. May call Health::on_connection_closed.
   virtual void drop(ConnectionId connection) = 0;
@@ -50,6 +50,7 @@ class Health {
     return likely < count_ && hops_[likely].key == key ? likely : find_key(key);
   }
   HopReport report(uint32_t next_hop) const;
+  bool asks(uint32_t next_hop) const { return hops_[next_hop].is_ours; }
   uint32_t size() const { return count_; }
 
   // A response other than 503 and 408, provisional ones too.
@@ -82,6 +83,7 @@ class Health {
     uint32_t key = 0;
     HopState state = HopState::unknown;
     HopFailure reason = HopFailure::none;
+    bool is_ours = false;          // this worker asks it
     bool has_alternative = false;  // a route names it beside another hop
     uint8_t probe = kNoProbe;      // its place among the probes
     uint8_t strikes = 0;           // in a row

@@ -41,8 +41,9 @@ class Outbound {
   // addresses we name ourselves by on that side.
   virtual bool reaches_over_v6(uint32_t) { return false; }
 
-  // Whether this worker asks the next hop of that key (NextHops::key) by OPTIONS: one of them does.
-  virtual bool asks_next_hop(uint32_t) const { return true; }
+  // Whether this worker asks next hops of that host by OPTIONS, and tells of them: one of them
+  // does, the same as long as the process runs.
+  virtual bool asks_next_hop(std::string_view) const { return true; }
   // Closes a connection on which a next hop was silent; on_connection_closed() may come before this
   // returns.
   virtual void drop_connection(ConnectionId) {}

@@ -116,6 +116,7 @@ void Proxy::note_health(uint32_t key, const HopReport& report, Instant now) {
 }
 
 uint32_t Proxy::next_hops() const { return core_->health.size(); }
+bool Proxy::asks_next_hop(uint32_t next_hop) const { return core_->health.asks(next_hop); }
 HopReport Proxy::health_of(uint32_t next_hop) const { return core_->health.report(next_hop); }
 
 bool Proxy::is_awaited(ConnectionId connection) const {

@@ -80,6 +80,8 @@ class Proxy {
   // What is known of each next hop of the snapshot in use, from 0 to next_hops().
   uint32_t next_hops() const;
   HopReport health_of(uint32_t next_hop) const;
+  // Whether this worker asks it (Outbound::asks_next_hop).
+  bool asks_next_hop(uint32_t next_hop) const;
 
   // Whether a request sent on this connection still waits for its final response: a retired next
   // hop's connection is closed when this turns false.

@@ -15,7 +15,7 @@ class NoConnections : public sip::Outbound {
     return {};
   }
   bool reaches_over_v6(uint32_t) override { return false; }
-  bool asks_next_hop(uint32_t) const override { return asks; }
+  bool asks_next_hop(std::string_view) const override { return asks; }
   bool asks = true;
 };
 
@@ -57,7 +57,7 @@ class HopNewsTest : public ::testing::Test {
   Counters counters;
   NoConnections worker;
   sip::Proxy proxy{{64, 65536}, site.loop.timers(), worker, counters, 1};
-  HopNews news{proxy, worker, counters};
+  HopNews news{proxy, counters};
   Reporter reporter{site.loop};
   std::unique_ptr<Generation> generation;
   std::unique_ptr<link::Channel> control;
@@ -113,6 +113,7 @@ TEST_F(HopNewsTest, R3_StatesAreToldOnceUntilThereIsNews) {
 
 TEST_F(HopNewsTest, R3_OneWorkerTellsOfEachNextHop) {
   worker.asks = false;
+  proxy.use(generation->view(), now);
   reporter.use_link(std::move(socket));
   news.note(proxy.health_of(0));
   note_failover("its own");

@@ -71,7 +71,7 @@ class FakeOutbound : public Outbound {
   bool empty() const { return queue_.empty(); }
 
   // Health: the tests of other things are not asked with OPTIONS.
-  bool asks_next_hop(uint32_t) const override { return asks; }
+  bool asks_next_hop(std::string_view) const override { return asks; }
   void on_hop_report(const HopReport& report) override { reports.push_back(report); }
   void on_failover(const FailoverReport& report) override;
 
@@ -95,7 +95,7 @@ class FakeOutbound : public Outbound {
 class FakeAsker : public HealthEvents {
  public:
   SendResult send_probe(uint32_t next_hop, const Branch& branch) override;
-  bool asks(uint32_t) const override { return is_asking; }
+  bool asks(std::string_view) const override { return is_asking; }
   void on_hop_report(const HopReport& report) override { reports.push_back(report); }
   void drop(ConnectionId connection) override { dropped.push_back(connection); }
 
