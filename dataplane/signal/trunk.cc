@@ -45,11 +45,14 @@ Connection* Trunk::choose() const {
 std::vector<resolve::Target> Trunk::order(resolve::RandomSource& random, Instant now) {
   auto ordered = looked_up() ? resolve::order_targets(targets, random) : targets;
   std::erase_if(avoided, [&](const auto& entry) { return now >= entry.second; });
-  const auto is_welcome = [&](const resolve::Target& target) {
-    return std::ranges::find(avoided, target.endpoint, [](const auto& e) { return e.first; }) ==
-           avoided.end();
-  };
-  if (!avoided.empty()) std::ranges::stable_partition(ordered, is_welcome);
+  std::vector<resolve::Target> last;
+  std::erase_if(ordered, [&](const resolve::Target& target) {
+    const bool is_avoided = std::ranges::any_of(
+        avoided, [&](const auto& entry) { return entry.first == target.endpoint; });
+    if (is_avoided) last.push_back(target);
+    return is_avoided;
+  });
+  ordered.insert(ordered.end(), last.begin(), last.end());
   return ordered;
 }
 
