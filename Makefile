@@ -152,11 +152,12 @@ run: deps
 unit: unit-binaries
 	@tests/tools/run-unit $(UNIT_TESTS)
 
-integration: all
+# sip_load makes the load of test_overload.py.
+integration: all $(BUILD)/bench/sip_load
 	@tests/tools/run-integration $(TESTS)
 
 test: deps
-	@$(MAKE) --no-print-directory -j2 all unit-binaries
+	@$(MAKE) --no-print-directory -j2 all unit-binaries $(BUILD)/bench/sip_load
 	@tests/tools/run-tests $(UNIT_TESTS)
 
 lint: deps

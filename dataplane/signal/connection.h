@@ -111,6 +111,7 @@ struct Connection final : Watcher {
   Buffer* partial = nullptr;  // the beginning of a message still incomplete
   bool partial_is_large = false;
   Instant partial_since = never;
+  Instant reading_since{};  // it was held back, or its peer took nothing, until then
 
   // Sending: plain text not yet encrypted, ciphertext the socket did not take.
   SendQueue plain;

@@ -1,8 +1,8 @@
 // From sockets to the proxy: reading, decrypting, handing out messages.
-#include <sys/socket.h>
-
+#include <algorithm>
 #include <cerrno>
 
+#include "dataplane/signal/socket.h"
 #include "dataplane/signal/worker.h"
 #include "firmware/base/log.h"
 #include "firmware/wire/sip/constants.h"
@@ -49,7 +49,7 @@ void Worker::read(Connection& connection, Instant now) {
 
 bool Worker::read_plain(Connection& connection, Instant now) {
   const MutableBytes room = reader_.room(connection);
-  const ssize_t n = ::recv(connection.socket.get(), room.data(), room.size(), MSG_DONTWAIT);
+  const ssize_t n = receive(connection.socket.get(), room, waited_);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
   if (n <= 0) {
     close(connection, n == 0 ? CloseReason::peer_closed : CloseReason::reset);
@@ -61,7 +61,7 @@ bool Worker::read_plain(Connection& connection, Instant now) {
 }
 
 bool Worker::read_tls(Connection& connection, Instant now) {
-  const ssize_t n = ::recv(connection.socket.get(), cipher_.data(), cipher_.size(), MSG_DONTWAIT);
+  const ssize_t n = receive(connection.socket.get(), cipher_, waited_);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
   if (n > 0) {
     connection.last_activity = now;
@@ -155,6 +155,7 @@ sip::Arrival Worker::arrival_of(Connection& connection) {
   arrival.listener = connection.listener;
   arrival.transport = connection.transport;
   arrival.local = connection.local;
+  arrival.waited = std::min(waited_, loop_.now() - connection.reading_since);
   arrival.remote = connection.remote;
   if (const snapshot::Peer* peer = connection.peer; peer != nullptr) {
     arrival.peer.kind =

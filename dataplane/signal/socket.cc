@@ -4,7 +4,11 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <ctime>
 
 namespace fedge::signal {
 
@@ -17,6 +21,8 @@ constexpr int kMostUnsent = 256 * 1024;
 // After so long without an acknowledgement the connection breaks. The kernel's own patience, a
 // quarter of an hour, would keep a next hop that went dark in use.
 constexpr int kUnacknowledgedMs = 15000;
+// Nothing waits longer for us, or its sender has given up.
+constexpr Duration kMostWait = 60s;
 
 bool set_option(int fd, int level, int name, int value) {
   return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
@@ -36,6 +42,7 @@ Result<Fd> open_socket(const IpAddress& address, const SocketOptions& options) {
   set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, kMostUnsent);
   set_option(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, kUnacknowledgedMs);
+  set_option(fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, 1);  // accepted connections inherit it
   if (address.is_v6()) {
     set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     set_option(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, 1);
@@ -95,6 +102,30 @@ Result<Fd> open_connecting_socket(const IpAddress& source, const Endpoint& remot
     return fail_errno(remote.text(), "cannot connect");
   }
   return fd;
+}
+
+ssize_t receive(int fd, MutableBytes room, Duration& waited) {
+  iovec piece{room.data(), room.size()};
+  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(timespec))> control;
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t n = ::recvmsg(fd, &message, MSG_DONTWAIT);
+  waited = {};
+  if (n <= 0) return n;
+  const cmsghdr* const head = CMSG_FIRSTHDR(&message);
+  if (head == nullptr || head->cmsg_type != SCM_TIMESTAMPNS) return n;
+  timespec arrived;
+  std::memcpy(&arrived, CMSG_DATA(head), sizeof arrived);
+  timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  // Both by the wall clock: while somebody sets it, nothing that lies in between is believed.
+  const auto age = std::chrono::seconds(now.tv_sec - arrived.tv_sec) +
+                   std::chrono::nanoseconds(now.tv_nsec - arrived.tv_nsec);
+  if (age > Duration{0} && age < kMostWait) waited = age;
+  return n;
 }
 
 int socket_error(int fd) {

@@ -1,9 +1,12 @@
 // The sockets of signalling: TCP, non-blocking, bound to a realm's tap.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 #include "firmware/base/fd.h"
+#include "firmware/base/time.h"
 #include "firmware/net/address.h"
 
 namespace fedge::signal {
@@ -25,6 +28,10 @@ Result<Fd> open_connecting_socket(const IpAddress& source, const Endpoint& remot
 // What a socket of that address sends from now on; of a listening one also what its connections
 // will, those that stand keep their mark.
 void mark_socket(int fd, const IpAddress& address, uint8_t dscp);
+
+// Reads what is there, like recv(). `waited` becomes how long the last octet read has been at the
+// box (0 when the kernel does not say).
+ssize_t receive(int fd, MutableBytes room, Duration& waited);
 
 // Takes SO_ERROR: 0 when the connection stands.
 int socket_error(int fd);

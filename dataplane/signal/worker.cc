@@ -282,6 +282,7 @@ void Worker::update_interest(Connection& connection) {
     if (connection.blocked_since != never) wanted |= EPOLLOUT;
   }
   if (wanted == connection.interest) return;
+  if ((wanted & ~connection.interest & EPOLLIN) != 0) connection.reading_since = loop_.now();
   connection.interest = wanted;
   loop_.change(connection.socket.get(), wanted, connection);
 }

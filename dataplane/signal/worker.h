@@ -199,6 +199,7 @@ class Worker final : public sip::Outbound,
   std::atomic<uint64_t> beats_ = 0;
   std::atomic<uint32_t> silent_ = 0;
   std::vector<std::byte> cipher_;  // what one read of a socket takes
+  Duration waited_{0};             // of the octets read last, before we read them
   // The generation, as the crew counts them: facts about peers are of one epoch.
   uint64_t epoch_ = 0;
   Connection* congested_ = nullptr;  // what the read in progress has filled too far

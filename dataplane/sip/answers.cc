@@ -80,4 +80,15 @@ std::optional<size_t> write_answer_to_sent(const Message& sent, const Answer& an
   return *size - (end - begin);
 }
 
+bool is_for_our_answer(const Message& ack, uint64_t secret) {
+  std::array<char, 16> tag;
+  return ack.to_tag.size() == tag.size() && ack.to_tag == write_tag(ack, secret, tag);
+}
+
+std::string_view write_retry_after(const Message& request, uint64_t secret, std::span<char> room) {
+  Output out(room);
+  out << 1 + hash_of(request.call_id, secret) % 10;
+  return out.text();
+}
+
 }  // namespace fedge::sip

@@ -23,6 +23,13 @@ std::optional<size_t> write_answer(const Message& request, const Endpoint& remot
 std::optional<size_t> write_answer_to_sent(const Message& sent, const Answer& answer,
                                            uint64_t secret, std::span<char> out);
 
+// Whether an ACK of no transaction answers a refusal of ours: it carries the tag we gave.
+bool is_for_our_answer(const Message& ack, uint64_t secret);
+
+// Retry-After of a refusal that is for now: 1 to 10 seconds by a hash of the request, so that
+// refused callers do not come back together.
+std::string_view write_retry_after(const Message& request, uint64_t secret, std::span<char> room);
+
 // What we can be asked (Allow) and told (Accept).
 inline constexpr std::string_view kAllow =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY, INFO, UPDATE, PRACK, REFER, "

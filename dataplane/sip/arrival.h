@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "firmware/base/time.h"
 #include "firmware/net/address.h"
 #include "firmware/snapshot/sections.h"
 
@@ -43,6 +44,7 @@ struct Arrival {
   Endpoint local;
   Endpoint remote;
   PeerFacts peer;
+  Duration waited{0};  // between its arrival at the box and our reading it
 };
 
 }  // namespace fedge::sip

@@ -11,6 +11,7 @@
 #include "dataplane/sip/health.h"
 #include "dataplane/sip/identity.h"
 #include "dataplane/sip/next_hops.h"
+#include "dataplane/sip/overload.h"
 #include "dataplane/sip/proxy.h"
 #include "dataplane/sip/route_set.h"
 #include "dataplane/sip/statistics.h"
@@ -73,6 +74,7 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
               std::string_view reason, std::span<const HeaderText> headers = {});
   void refuse(const Arrival& arrival, const Message& request, Rule rule);
   void answer(const Arrival& arrival, const Message& request, const Answer& answer);
+  void refuse_for_now(const Arrival& arrival, const Message& request, std::string_view reason);
   void answer_options(const Arrival& arrival, const Message& request);
 
   // branches.cc: what is sent (16.6, 16.9), and to whom next (R3).
@@ -148,6 +150,7 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   Transactions transactions;
   std::unique_ptr<Published> published;
   Health health;
+  Overload overload;
   size_t room_size;
   std::unique_ptr<char[]> room_memory;  // a message being written
   ForwardRoom forward_room;

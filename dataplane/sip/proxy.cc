@@ -37,6 +37,7 @@ Proxy::Core::Core(const Capacity& capacity, TimerWheel& timer_wheel, Outbound& o
       route_mac(route_key),
       transactions(capacity.transactions, capacity.max_message, *this, key, worker),
       health(timer_wheel, *this, key, worker),
+      overload(timer_wheel, statistics),
       room_size(capacity.max_message + kAdded),
       room_memory(new char[room_size]) {}
 
@@ -53,10 +54,12 @@ void Proxy::use(const SnapshotView& snapshot, Instant now) {
   const auto interval = std::chrono::milliseconds(snapshot.signalling->root().health_interval_ms);
   core_->health.use(*snapshot.routing, next->next_hops, {interval, next->timers.first_response},
                     now);
+  core_->overload.use(std::chrono::milliseconds(snapshot.signalling->root().overload_delay_ms));
   core_->published = std::move(next);
 }
 
 void Proxy::on_message(const Arrival& arrival, const Message& message, Instant now) {
+  core_->overload.note(arrival.waited, now);
   if (message.is_request) {
     core_->on_request(arrival, message, now);
   } else {

@@ -56,10 +56,14 @@ void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
     return answer_options(arrival, request);
   }
   if (rule != Rule::route) return refuse(arrival, request, rule);
+  if (request.to_tag.empty() && !overload.admits()) {
+    statistics.count_overload_refused();
+    return refuse_for_now(arrival, request, "Overloaded");
+  }
   ServerTransaction* const server = transactions.add_server(key);
   if (server == nullptr) {
-    const HeaderText headers[] = {{"Retry-After", kRetryAfter}};
-    return refuse(arrival, request, Refusal::full, 503, "Too many transactions", headers);
+    statistics.count(Refusal::full);
+    return refuse_for_now(arrival, request, "Too many transactions");
   }
   server->source = arrival.connection;
   server->source_kind = arrival.peer.kind;
@@ -195,6 +199,13 @@ void Proxy::Core::refuse(const Arrival& arrival, const Message& request, Rule ru
           is_method ? std::span<const HeaderText>(allow) : std::span<const HeaderText>()});
 }
 
+void Proxy::Core::refuse_for_now(const Arrival& arrival, const Message& request,
+                                 std::string_view reason) {
+  std::array<char, 4> seconds;
+  const HeaderText headers[] = {{"Retry-After", write_retry_after(request, secret, seconds)}};
+  answer(arrival, request, {503, reason, headers});
+}
+
 // RFC 3261 11.2: what we are asked ourselves.
 void Proxy::Core::answer_options(const Arrival& arrival, const Message& request) {
   const std::array<HeaderText, 4> headers = {
@@ -215,9 +226,11 @@ void Proxy::Core::on_cancel(const Arrival& arrival, const Message& request,
   call_off(*server, now);
 }
 
-// ACK of a refusal ends here, ACK of a 2xx travels on (RFC 3261 17.2.1, 13.2.2.4).
+// ACK of a refusal ends here, also of one that left no state behind; ACK of a 2xx travels on
+// (RFC 3261 17.2.1, 8.2.7, 13.2.2.4).
 void Proxy::Core::on_ack(const Arrival& arrival, const Message& request,
                          ServerTransaction* server) {
+  if (server == nullptr && is_for_our_answer(request, secret)) return;
   if (server == nullptr || server->state == ServerState::accepted) {
     return forward_ack(arrival, request);
   }

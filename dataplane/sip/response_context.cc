@@ -165,7 +165,9 @@ void Proxy::Core::answer_best(ServerTransaction& server, const Outgoing& outgoin
 // INVITE.
 void Proxy::Core::answer_failure(ServerTransaction& server, const Outgoing& outgoing, Instant now) {
   Answer answer{server.best == 0 ? uint16_t{408} : server.best, {}, {}};
-  const HeaderText retry[] = {{"Retry-After", kRetryAfter}};
+  std::array<char, 4> seconds;
+  const HeaderText retry[] = {
+      {"Retry-After", write_retry_after(outgoing.message, secret, seconds)}};
   if (server.cancelled) {
     answer.status = 487;
   } else if (answer.status == 408 && server.method != Method::invite) {

@@ -63,6 +63,8 @@ Statistics::Statistics(Counters& counters) : counters_(counters) {
   repetitions_ = counters.series("fedge_signal_repeated_requests_total");
   timeouts_ = counters.series("fedge_signal_timeouts_total");
   probes_ = counters.series("fedge_signal_probes_total");
+  overload_refused_ = counters.series("fedge_signal_overload_refused_total");
+  overload_delay_ = counters.series("fedge_signal_overload_delay_ms");
   server_transactions_ = counters.series(label("transactions", "side", "server"));
   client_transactions_ = counters.series(label("transactions", "side", "client"));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 
 #include "dataplane/sip/decision.h"
@@ -55,6 +56,12 @@ class Statistics {
   void count_timeout() { add(timeouts_); }
   // OPTIONS of ours to a next hop.
   void count_probe() { add(probes_); }
+  void count_overload_refused() { add(overload_refused_); }
+  void set_overload_delay(Duration wait) {
+    counters_.set(
+        overload_delay_,
+        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(wait).count()));
+  }
   void set_transactions(uint32_t server, uint32_t client) {
     counters_.set(server_transactions_, server);
     counters_.set(client_transactions_, client);
@@ -74,6 +81,8 @@ class Statistics {
   uint32_t repetitions_;
   uint32_t timeouts_;
   uint32_t probes_;
+  uint32_t overload_refused_;
+  uint32_t overload_delay_;
   uint32_t server_transactions_;
   uint32_t client_transactions_;
 };

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <algorithm>
-#include <string_view>
 
 #include "firmware/base/time.h"
 #include "firmware/snapshot/sections.h"
@@ -54,8 +53,5 @@ struct Timers {
     return timers;
   }
 };
-
-// Seconds that a caller is asked to stay away (Retry-After) when we are full.
-inline constexpr std::string_view kRetryAfter = "5";
 
 }  // namespace fedge::sip

@@ -54,6 +54,9 @@ constexpr Setting kPunt[] = {
     {"ipv4/tcp_tw_reuse", "1", false},
     {"ipv4/tcp_slow_start_after_idle", "0", false},
     {"ipv4/tcp_max_syn_backlog", "8192", false},
+    // What peers send faster than signal reads waits in the box, where it is seen and answered
+    // (overload), not in the peers, where nobody knows of it.
+    {"ipv4/tcp_rmem", "4096 4194304 8388608", false},
     {"core/somaxconn", "8192", false},
 };
 

@@ -70,8 +70,8 @@ class Generator:
 
     def client(self, pids, what="message", seconds=6, **options):
         result = self.run("client", pids, seconds + 60, what=what, seconds=seconds, **options)
-        if result["failed"] or result["lost_connections"]:
-            print(f"  note: {result['failed']} failed, {result['lost_connections']} connections "
+        if result["failed"] or result["refused"] or result["lost_connections"]:
+            print(f"  note: {result['failed']} failed, {result['refused']} refused, {result['lost_connections']} connections "
                   f"lost in {what} {options}")
         return result
 

@@ -36,12 +36,16 @@ class Client final : public Owner {
     const auto length = uint64_t(options_.seconds * 1e9);
     run_until(start, start + warm);
     latency_.clear();
-    done_ = failed_ = skipped_ = 0;
+    done_ = failed_ = refused_ = skipped_ = longest_ = 0;
     Meter cpu(options_.pids, cpu_ns);
     const uint64_t own = cpu_ns(getpid());
     const uint64_t first = now_ns();
     run_until(start, first + length);
-    const double seconds = double(now_ns() - first) / 1e9;
+    const uint64_t last = now_ns();
+    const double seconds = double(last - first) / 1e9;
+    const uint64_t drained = last + uint64_t(options_.drain * 1e9);
+    while (now_ns() < drained && free_.size() < slots_.size()) turn();
+    quiet_ = now_ns();
     print(seconds, cpu, double(cpu_ns(getpid()) - own) / 1e9 / seconds);
     return failed_ == 0 && pool_.lost == 0 ? 0 : 3;
   }
@@ -50,10 +54,13 @@ class Client final : public Owner {
   void run_until(uint64_t start, uint64_t end) {
     while (now_ns() < end) {
       options_.rate > 0 ? start_due(start) : start_free();
-      for (auto& connection : pool_.all)
-        if (connection->is_open() && connection->backlog() > 0) connection->flush();
-      poll_.run_once(options_.rate > 0 ? 1 : 5);
+      turn();
     }
+  }
+  void turn() {
+    for (auto& connection : pool_.all)
+      if (connection->is_open() && connection->backlog() > 0) connection->flush();
+    poll_.run_once(options_.rate > 0 ? 1 : 5);
   }
   // Open rate: latency counts from when it should have started, so a stall is not hidden.
   void start_due(uint64_t start) {
@@ -120,6 +127,21 @@ class Client final : public Owner {
     out_.assign(head, size_t(n));
   }
 
+  // RFC 3261 17.1.1.3: with the Via of the INVITE.
+  void write_refusal_ack(unsigned number, unsigned generation, std::string_view answer) {
+    char head[1024];
+    const std::string to(find_header(answer, "To"));
+    const int n = snprintf(
+        head, sizeof head,
+        "ACK sip:bob@%s SIP/2.0\r\nVia: SIP/2.0/TLS %s:5061;branch=z9hG4bK%x.%x.%x.1;rport\r\n"
+        "Max-Forwards: 70\r\nFrom: <sip:alice@%s>;tag=a%x\r\nTo: %s\r\n"
+        "Call-ID: %x-%x-%x@%s\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
+        options_.to.c_str(), options_.source.c_str(), unsigned(getpid()), number, generation,
+        options_.from.c_str(), number, to.c_str(), number, generation, unsigned(getpid()),
+        options_.from.c_str());
+    out_.assign(head, size_t(n));
+  }
+
   void on_message(Connection& connection, std::string_view answer) override {
     if (!answer.starts_with("SIP/2.0 ")) return;
     const int status = atoi(answer.data() + 8);
@@ -132,7 +154,16 @@ class Client final : public Owner {
     Slot& slot = slots_[number];
     if (!slot.busy || slot.generation != generation) return;
     const uint64_t now = now_ns();
+    longest_ = std::max(longest_, now - std::min(now, slot.started));
     if (status >= 300) {
+      if (is_call_ && !slot.answered) {
+        write_refusal_ack(number, generation, answer);
+        connection.send(out_);
+      }
+      if (status == 503 && !find_header(answer, "Retry-After").empty() && !slot.answered) {
+        ++refused_;
+        return set_free(number);
+      }
       if (failed_ < 3)
         fprintf(stderr, "sip_load: got %.*s\n", int(answer.find('\r')), answer.data());
       return finish(number, false);
@@ -150,9 +181,12 @@ class Client final : public Owner {
     write_in_dialog(number, generation, dialog, "BYE", 2);
     connection.send(out_);
   }
-  void finish(unsigned number, bool good) {
+  void set_free(unsigned number) {
     slots_[number].busy = false;
     free_.push_back(number);
+  }
+  void finish(unsigned number, bool good) {
+    set_free(number);
     good ? ++done_ : ++failed_;
   }
   void on_open(Connection&) override { ++pool_.opened; }
@@ -160,12 +194,13 @@ class Client final : public Owner {
 
   void print(double seconds, const Meter& cpu, double own_load) const {
     printf(
-        "{\"what\": \"%s\", \"rate\": %.1f, \"done\": %lu, \"failed\": %lu, \"skipped\": %lu, "
+        "{\"what\": \"%s\", \"rate\": %.1f, \"done\": %lu, \"failed\": %lu, \"refused\": %lu, "
+        "\"skipped\": %lu, \"longest_ms\": %.1f, \"quiet_ns\": %lu, "
         "\"under_way\": %zu, \"lost_connections\": %zu, \"own_load\": %.3f, "
         "\"p50_us\": %.1f, \"p99_us\": %.1f, \"cpu_us\": {",
-        options_.what.c_str(), double(done_) / seconds, done_, failed_, skipped_,
-        slots_.size() - free_.size(), pool_.lost, own_load, latency_.quantile_us(0.5),
-        latency_.quantile_us(0.99));
+        options_.what.c_str(), double(done_) / seconds, done_, failed_, refused_, skipped_,
+        double(longest_) / 1e6, quiet_, slots_.size() - free_.size(), pool_.lost, own_load,
+        latency_.quantile_us(0.5), latency_.quantile_us(0.99));
     const auto growth = cpu.growth();
     for (size_t i = 0; i < growth.size(); ++i)
       printf("%s\"%d\": %.2f", i ? ", " : "", options_.pids[i],
@@ -185,6 +220,9 @@ class Client final : public Owner {
   std::deque<unsigned> free_;  // oldest first, so that a slot rests before it is used again
   size_t turn_ = 0;
   uint64_t issued_ = 0, done_ = 0, failed_ = 0, skipped_ = 0;
+  uint64_t refused_ = 0;  // with 503 and Retry-After
+  uint64_t longest_ = 0;  // from when it should have started to any final response, in ns
+  uint64_t quiet_ = 0;    // when none was started or waited for any more
   Histogram latency_;
   std::string out_;
 };

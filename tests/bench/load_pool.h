@@ -16,7 +16,7 @@ struct Options {
   Files files;
   std::vector<int> pids;
   size_t connections = 4, window = 64, body = 100;
-  double rate = 0, warm = 1, seconds = 5;
+  double rate = 0, warm = 1, seconds = 5, drain = 0;
 };
 
 // One epoll for everything; connections that closed are freed between rounds.

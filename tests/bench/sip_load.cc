@@ -5,7 +5,7 @@
 //   sip_load server --netns NS --bind IP:PORT --cert F --key F --trust F
 //   sip_load client --netns NS --connect IP:PORT --source IP --cert F --key F --trust F
 //       --what message|call --connections N (--window N | --rate PER_SECOND) --warm S --seconds S
-//       --from DOMAIN --to DOMAIN --pid PID...
+//       --from DOMAIN --to DOMAIN --pid PID...   [--drain S: wait so long for what is under way]
 //   sip_load idle   ... --connections N --pid PID...    (memory of PIDs before and with them)
 #include <fcntl.h>
 #include <getopt.h>
@@ -67,7 +67,7 @@ Options read_options(int count, char** words) {
   const std::map<std::string, size_t*> sizes = {
       {"connections", &o.connections}, {"window", &o.window}, {"body", &o.body}};
   const std::map<std::string, double*> numbers = {
-      {"rate", &o.rate}, {"warm", &o.warm}, {"seconds", &o.seconds}};
+      {"rate", &o.rate}, {"warm", &o.warm}, {"seconds", &o.seconds}, {"drain", &o.drain}};
   for (int i = 2; i + 1 < count; i += 2) {
     const std::string name = std::string(words[i]).substr(std::min<size_t>(2, strlen(words[i])));
     if (name == "pid") {

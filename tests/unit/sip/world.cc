@@ -258,4 +258,10 @@ size_t count_of(const Message& message, HeaderId id) {
   return n;
 }
 
+void expect_retry_after(const Message& message) {
+  const int seconds = std::atoi(value_of(message, HeaderId::retry_after).c_str());
+  EXPECT_GE(seconds, 1);
+  EXPECT_LE(seconds, 10);
+}
+
 }  // namespace fedge::sip

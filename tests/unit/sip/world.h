@@ -163,5 +163,7 @@ class World : public ::testing::Test {
 
 std::string value_of(const Message& message, HeaderId id, size_t nth = 0);
 size_t count_of(const Message& message, HeaderId id);
+// From 1 to 10 seconds.
+void expect_retry_after(const Message& message);
 
 }  // namespace fedge::sip
