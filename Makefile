@@ -183,7 +183,7 @@ sanitize:
 	@$(MAKE) --no-print-directory -j2 BUILD=build/tsan CXX=clang++-19 OPT='-O1 -g' \
 	  SANITIZE='-fsanitize=thread' $(addprefix build/tsan/tests/,$(TSAN_UNITS))
 	@tests/tools/run-unit $(addprefix build/tsan/tests/,$(TSAN_UNITS))
-TSAN_UNITS := $(filter base link admission,$(UNIT_DIRS))
+TSAN_UNITS := $(filter base link pki admission signal,$(UNIT_DIRS))
 
 fuzz:
 	@$(MAKE) --no-print-directory -j2 BUILD=build/asan CXX=clang++-19 OPT='-O1 -g' \
