@@ -78,7 +78,8 @@ BENCH_TOOLS := $(patsubst tests/bench/%.cc,$(BUILD)/bench/%,$(wildcard tests/ben
 
 .PHONY: all deps run test unit integration lint sanitize fuzz bench soak clean help \
   headers print-flags unit-binaries fuzz-binaries bench-binaries
-.SECONDARY:
+# Objects are kept. (.SECONDARY: would let a new source be left out of an archive that is newer.)
+.PRECIOUS: $(BUILD)/obj/%.o
 .DEFAULT_GOAL := all
 
 help:
