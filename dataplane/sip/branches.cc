@@ -55,10 +55,12 @@ size_t Proxy::Core::pick_targets(const ServerTransaction& server, const Directio
                                   out);
 }
 
-// How many targets a request may be sent to in all.
-size_t Proxy::Core::most_tries(const Direction& direction) const {
-  if (direction.route == nullptr) return 1;
-  return std::min<size_t>(direction.route->targets.count, kMostTries);
+// Targets that may be tried later, besides `count` that are tried now.
+size_t Proxy::Core::tries_left(const ServerTransaction& server, const Direction& direction,
+                               size_t count) const {
+  if (direction.route == nullptr) return 0;
+  const size_t most = std::min<size_t>(direction.route->targets.count, kMostTries);
+  return most - std::min(most, server.tries + count);
 }
 
 // True when a branch is on its way. False when no target is left; server.best says what the others
@@ -66,14 +68,15 @@ size_t Proxy::Core::most_tries(const Direction& direction) const {
 bool Proxy::Core::send_to_next_targets(ServerTransaction& server, const Outgoing& outgoing,
                                        const Direction& direction, Instant now,
                                        FailedTarget failed) {
-  const size_t most = most_tries(direction);
+  // Not the number of targets: a publish may have put new ones in the place of those tried.
+  const size_t most = direction.route == nullptr ? 1 : kMostTries;
   while (server.tries < most) {
     std::array<uint32_t, kMostTries> room;
     const size_t count = pick_targets(server, direction, {room.data(), most - server.tries});
     if (count == 0) return false;
     if (count > server.breadth) {
       // RFC 5393 5.3.3: not enough for all of them at once. What is silent may hold the rest.
-      if (count > 1 && server.branches == kNoIndex) {
+      if (count > 1 && !has_live_branch(server)) {
         statistics.count(Refusal::max_breadth);
         note(server, 440);
       }
@@ -91,7 +94,7 @@ Proxy::Core::Sent Proxy::Core::send_to_all(ServerTransaction& server, const Outg
                                            const Direction& direction,
                                            std::span<const uint32_t> next_hops,
                                            FailedTarget& failed, Instant now) {
-  const size_t later = most_tries(direction) - server.tries - next_hops.size();
+  const size_t later = tries_left(server, direction, next_hops.size());
   const size_t reserved = std::min<size_t>(later, server.breadth);
   size_t shares = std::max(next_hops.size(), server.breadth - reserved);
   const FailedTarget before = failed;

@@ -91,7 +91,8 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   size_t pick_targets(const ServerTransaction& server, const Direction& direction,
                       std::span<uint32_t> out);
   uint32_t pick(const Direction& direction, std::span<const uint32_t> excluded);
-  size_t most_tries(const Direction& direction) const;
+  size_t tries_left(const ServerTransaction& server, const Direction& direction,
+                    size_t count) const;
   uint32_t key_of_peer(const PeerFacts& peer) const;
   bool try_another(ServerTransaction& server, ClientTransaction& client, Instant now);
   void on_branch_failed(ClientTransaction& client, uint16_t status, Failover why, Instant now);
@@ -106,6 +107,7 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   void add_challenges(ServerTransaction& server, const Message& response);
   void keep(ServerTransaction& server, std::string_view bytes);
   void call_off(ServerTransaction& server, Instant now);
+  bool has_live_branch(const ServerTransaction& server) const;
   bool is_superseded(const ServerTransaction& server, const ClientTransaction& client) const;
   void settle(ServerTransaction& server, ClientTransaction& client, Failover why, Instant now);
   void answer_best(ServerTransaction& server, const Outgoing& outgoing, Instant now);

@@ -115,6 +115,12 @@ void Proxy::Core::call_off(ServerTransaction& server, Instant now) {
   }
 }
 
+bool Proxy::Core::has_live_branch(const ServerTransaction& server) const {
+  const ClientTransaction* c = transactions.first_branch(server);
+  while (c != nullptr && !c->is_live()) c = transactions.next_branch(*c);
+  return c != nullptr;
+}
+
 // Another target has the request instead, and has not failed.
 bool Proxy::Core::is_superseded(const ServerTransaction& server,
                                 const ClientTransaction& client) const {

@@ -110,7 +110,13 @@ void Proxy::Core::on_final_for(ServerTransaction& server, ClientTransaction& cli
   }
   if (server.state != ServerState::proceeding) return statistics.count(Dropped::stray_response);
   client.may_be_sent = false;  // it was, but nothing came of it
-  hold(server, response);
+  // Nobody has asked for it but us, when the target woke up too late: it counts as silent.
+  const bool is_echo = client.passed_over && client.wait == Wait::cancelled;
+  if (is_echo && response.status == 487 && !server.cancelled) {
+    note(server, 408);
+  } else {
+    hold(server, response);
+  }
   if (response.status >= 600) call_off(server, now);  // 16.7 step 5
   settle(server, client, Failover::refused, now);
 }

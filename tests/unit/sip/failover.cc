@@ -216,6 +216,70 @@ TEST_F(Failover3, P1_FailoverGoesByTheSnapshotInUse) {
   take_response(kFromFe2, 500);
 }
 
+TEST_F(Failover3, P1_ATargetThatAPublishBringsIsTried) {
+  const Sections before(WorldOptions{.ours = {{fe1, 1, 1}}});
+  const Sections after(WorldOptions{.ours = {{fe2, 1, 1}}});
+  proxy.use(before.view(), now);
+  receive(from_partner(), RequestText{});
+  Taken sent = take_request(fe1, Method::message);
+  proxy.use(after.view(), now);
+  proxy.on_send_failed(sent.token, SendFailure::connect_refused, now);
+  take_request(fe2, Method::message);
+}
+
+class ThreeInTurn : public World {
+ public:
+  ThreeInTurn() { proxy.use(three_.view(), now); }
+
+  // The first has woken up after the second got the INVITE, was called off and says so.
+  void call_first_off() {
+    RequestText request;
+    request.method = "INVITE";
+    receive(from_partner(), request);
+    take_response(kFromPartner, 100);
+    Taken first = take_request(fe1, Method::invite);
+    pass(5s);
+    second = take_request(fe2, Method::invite);
+    respond(first, 180);
+    take_request(fe1, Method::cancel);
+    respond(first, 487);
+    take_request(fe1, Method::ack);
+    EXPECT_TRUE(outbound.empty());
+  }
+  Taken second;
+
+ private:
+  Sections three_{WorldOptions{.ours = {{fe1, 1, 1}, {fe2, 2, 1}, {imp, 3, 1}}}};
+};
+
+TEST_F(ThreeInTurn, R3_WhomWeCalledOffHasNotRefused) {
+  call_first_off();
+  respond(second, 503);
+  take_request(fe2, Method::ack);
+  take_request(imp, Method::invite);
+}
+
+TEST_F(ThreeInTurn, R3_WhomWeCalledOffDoesNotEndTheWait) {
+  call_first_off();
+  pass(5s);
+  take_request(imp, Method::invite);
+  EXPECT_TRUE(outbound.empty());
+}
+
+TEST_F(ThreeInTurn, R3_TheCallersCancelBehindOursIsAnswered) {
+  call_first_off();
+  respond(second, 180);
+  take_response(kFromPartner, 180);
+  RequestText request;
+  request.method = "CANCEL";
+  receive(from_partner(), request);
+  take_response(kFromPartner, 200);
+  take_request(fe2, Method::cancel);
+  respond(second, 487);
+  take_request(fe2, Method::ack);
+  take_response(kFromPartner, 487);
+}
+
 TEST_F(Failover3, R10_CancelledInviteTriesNoOther) {
   RequestText request;
   request.method = "INVITE";

@@ -295,6 +295,19 @@ TEST_F(Forking, R7_5393_440WhenItDoesNotReach) {
   EXPECT_EQ(counter("fedge_signal_refused_total{reason=\"max_breadth\"}"), 1u);
 }
 
+TEST_F(Forking, R7_5393_440WhenItDoesNotReachForTheNextPriority) {
+  const Sections other(WorldOptions{.ours = {{fe1, 1, 1}, {fe2, 2, 1}, {imp, 2, 1}},
+                                    .forking = snapshot::Forking::all});
+  proxy.use(other.view(), now);
+  RequestText request;
+  request.headers = "Max-Breadth: 1\r\n";
+  receive(from_partner(), request);
+  Taken sent = take_request(fe1, Method::message);
+  respond(sent, 503);
+  take_response(kFromPartner, 440);
+  expect_idle();
+}
+
 TEST_F(Forking, R7_5393_MoreThanOurMostIsCutDown) {
   RequestText request = invite();
   request.headers = "Max-Breadth: 4000000\r\n";
