@@ -67,8 +67,7 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   bool validate(const Arrival& arrival, const Message& request, uint64_t loop);
   void start(ServerTransaction& server, const Outgoing& outgoing, const Direction& direction,
              Instant now);
-  Rule choose(const Arrival& arrival, const Message& request, const RouteSet& routes,
-              Direction& out);
+  Rule choose(const Arrival& arrival, const Message& request, RouteSet& routes, Direction& out);
   uint32_t find_dialog_hop(const Arrival& arrival, const Message& request, const RouteSet& routes);
   void refuse(const Arrival& arrival, const Message& request, Refusal why, uint16_t status,
               std::string_view reason, std::span<const HeaderText> headers = {});

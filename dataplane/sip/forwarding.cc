@@ -114,7 +114,7 @@ void edit_request(Editor& editor, const Message& request, const RouteSet& routes
     editor.prepend(HeaderId::record_route, write_record(out, sips, room.record_out));
     editor.prepend(HeaderId::record_route, write_record(in, sips, room.record_in));
   }
-  if (routes.drop_count != 0 || routes.uri_from_route) {
+  if (routes.is_void || routes.drop_count != 0 || routes.uri_from_route) {
     edit_routes(editor, request, routes, room.route);
   } else if (routes.maddr_is_ours) {
     strip_maddr(editor, routes.request_uri);

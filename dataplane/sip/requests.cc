@@ -133,8 +133,9 @@ bool Proxy::Core::validate(const Arrival& arrival, const Message& request, uint6
 
 // RFC 3261 16.5. Inside a dialog the Route set, or what our Record-Route remembers, names the
 // next hop; otherwise the Request-URI is looked up. A partner's Route before there is a dialog
-// chooses nothing: it would take its request round the look-up, to any of our systems.
-Rule Proxy::Core::choose(const Arrival& arrival, const Message& request, const RouteSet& routes,
+// chooses nothing: it would take its request round the look-up, to any of our systems. It does not
+// leave either, since whoever comes next would follow it there.
+Rule Proxy::Core::choose(const Arrival& arrival, const Message& request, RouteSet& routes,
                          Direction& out) {
   const auto& routing = published->routing();
   const bool is_partner = arrival.peer.kind == PeerKind::partner;
@@ -146,6 +147,7 @@ Rule Proxy::Core::choose(const Arrival& arrival, const Message& request, const R
     out.next_hop = find_dialog_hop(arrival, request, routes);
     if (out.next_hop != kNoNextHop) return Rule::route;
   }
+  routes.is_void = is_partner && !routes.last_value.empty();
   const Address target{routes.request_uri.user, routes.request_uri.host};
   const Decision decision = decide(routing, arrival.peer, request.method, from, target);
   out.route = decision.route;

@@ -25,9 +25,11 @@ void read_key(const Uri& uri, RouteSet& out) {
   if (dot != text->npos) out.mac = text->substr(dot + 1);
 }
 
+// Any value may become the Request-URI, where headers and foreign schemes (whose text counts as
+// headers) are not allowed: what we sent could not be read again.
 bool read_value(std::string_view value, Uri& uri) {
   NameAddr name;
-  return parse_name_addr(value, name) && parse_uri(name.uri, uri);
+  return parse_name_addr(value, name) && parse_uri(name.uri, uri) && uri.headers.empty();
 }
 
 // Takes the values of one header; the first of somebody else ends what is ours.
@@ -112,6 +114,11 @@ RouteDefect read_route_set(const Message& request, const Arrival& arrival, const
 
 void edit_routes(Editor& editor, const Message& request, const RouteSet& routes,
                  std::span<char> room) {
+  if (routes.is_void) {
+    editor.remove_all(HeaderId::route);
+    if (routes.uri_from_route) editor.set_request_uri(routes.request_uri.text);
+    return;
+  }
   bool last_is_gone = false;
   uint16_t dropped_of_last = 0;
   for (uint16_t i = 0; i < routes.drop_count; ++i) {

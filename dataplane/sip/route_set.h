@@ -30,6 +30,7 @@ struct RouteSet {
   bool has_next = false;        // a Route of somebody else remains
   bool next_is_strict = false;  // without "lr"
   Uri next;                     // its URI
+  bool is_void = false;         // T4: a partner's that chose nothing: none of it leaves
 
   // How the headers change: the first `count` values of header `header` go.
   struct Drop {

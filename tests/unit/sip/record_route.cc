@@ -123,7 +123,8 @@ TEST_F(RecordRoute, T4_TheLookUpDecidesWhenTheRouteIsForged) {
   RequestText request = refresh();
   request.uri = "sip:bob@example.com";
   receive(from_partner(), request);
-  take_request(fe1, Method::subscribe);
+  Taken sent = take_request(fe1, Method::subscribe);
+  EXPECT_EQ(count_of(sent.message(), HeaderId::route), 0u);
 }
 
 TEST_F(RecordRoute, T4_TheNextTargetGetsAMacOfItsOwn) {

@@ -166,7 +166,15 @@ TEST_F(Dialogs, T4_APartnersRouteBeforeTheDialogChoosesNothing) {
   request.branch = "z9hG4bK-3";
   request.uri = "sip:bob@example.com";
   receive(from_partner(), request);
-  take_request(fe1, Method::message);
+  Taken sent = take_request(fe1, Method::message);
+  EXPECT_EQ(count_of(sent.message(), HeaderId::route), 0u);  // the front end would follow it
+  // A strict one would take the place of the Request-URI that was looked up.
+  request.branch = "z9hG4bK-4";
+  request.headers = "Route: <sip:eve@fe2.example.com>\r\nRoute: <sip:imp.example.com;lr>\r\n";
+  receive(from_partner(), request);
+  sent = take_request(fe1, Method::message);
+  EXPECT_EQ(sent.message().request_uri, "sip:bob@example.com");
+  EXPECT_EQ(count_of(sent.message(), HeaderId::route), 0u);
   request.uri = "sip:x@evil.example";
   request.branch = "z9hG4bK-2";
   request.headers = "Route: <sip:198.51.100.1:5061;lr>\r\nMax-Forwards: 70\r\n";
@@ -280,6 +288,21 @@ TEST_F(Dialogs, R10_MalformedRouteIsRefused) {
   request.headers = "Route: <sip:198.51.100.1:5061;lr\r\nMax-Forwards: 70\r\n";
   receive(from_partner(), request);
   take_response(kFromPartner, 400);
+}
+
+TEST_F(Dialogs, R10_16_4_ARouteThatCannotBeARequestUriIsRefused) {
+  for (const char* route : {"<sip:x@fe1.example.com?Subject=1>", "<mailto:x@fe1.example.com>"}) {
+    RequestText request;
+    request.headers = std::string("Route: ") + route + "\r\n";
+    receive(from_fe2(), request);
+    take_response(kFromFe2, 400);
+    // The last one, from a strict router.
+    request.uri = "sip:10.2.0.1:5061;lr;nh=12345679";
+    request.headers = std::string("Route: <sip:fe1.example.com;lr>, ") + route + "\r\n";
+    receive(from_fe2(), request);
+    take_response(kFromFe2, 400);
+  }
+  expect_idle();
 }
 
 TEST_F(Dialogs, R10_16_6_SipsIsRecordedAsSips) {
