@@ -7,6 +7,7 @@
 
 #include "firmware/base/log.h"
 #include "firmware/pki/certificate.h"
+#include "firmware/snapshot/reader.h"
 
 namespace fedge::control {
 
@@ -92,9 +93,7 @@ void Control::on_init_message(link::Received received) {
       }
       return;
     case link::MessageKind::publish_state:
-      if (auto m = link::decode<link::PublishState>(received.payload)) {
-        publisher_.on_publish_state(*m, loop_.now());
-      }
+      if (auto m = link::decode<link::PublishState>(received.payload)) on_publish_state(*m);
       return;
     case link::MessageKind::process_state:
       if (auto m = link::decode<link::ProcessState>(received.payload)) {
@@ -106,13 +105,29 @@ void Control::on_init_message(link::Received received) {
   }
 }
 
+// Who waits for a publish hears of it first.
+void Control::on_publish_state(const link::PublishState& state) {
+  publisher_.on_publish_state(state, loop_.now());
+  if (state.process != Process::signal || !state.accepted) return;
+  if (state.generation != running().number || !next_hops_.knows_states()) return;
+  const SectionPointer routing = running().find(snapshot::Kind::routing);
+  const SectionPointer realms = running().find(snapshot::Kind::realms);
+  if (!routing || !realms) return;
+  auto open_routing = snapshot::Section<snapshot::Routing>::open(routing->mapping.bytes());
+  auto open_realms = snapshot::Section<snapshot::Realms>::open(realms->mapping.bytes());
+  if (open_routing && open_realms) next_hops_.keep_only(*open_routing, *open_realms);
+}
+
 // Signal tells about next hops, and asks nothing.
 void Control::on_signal_link(Fd socket) {
   next_hops_.forget_states();
   signal_ =
       std::make_unique<link::Channel>(loop_, Process::control, Process::signal, std::move(socket));
   signal_->start([this](const link::Received& received) { on_signal_message(received); },
-                 [](const std::string&) {});
+                 [](const std::string& reason) {
+                   log::warning("control", "link to signal: {}; next hops are as last told",
+                                reason);
+                 });
 }
 
 void Control::on_signal_message(const link::Received& received) {

@@ -73,6 +73,7 @@ class Control {
   void on_agent_message(link::Received received);
   void on_signal_link(Fd socket);
   void on_signal_message(const link::Received& received);
+  void on_publish_state(const link::PublishState& state);
   void send_reply(uint64_t link, uint64_t id, const Reply& reply);
   void begin();
   void begin_again();

@@ -43,6 +43,10 @@ void write_knowledge(json::Writer& w, const HopKnowledge& hop) {
 
 Answer on_list_next_hops(Control& control, Request& request) {
   const std::string* const wanted = request.query.find("state");
+  if (wanted != nullptr && !is_state(*wanted)) {
+    return error_reply(400, "query parameter state", "found \"" + *wanted + "\"",
+                       "allowed: unknown, up, recovering, down");
+  }
   const Generation& running = control.running();
   const SectionPointer routing = running.find(snapshot::Kind::routing);
   const SectionPointer realms = running.find(snapshot::Kind::realms);

@@ -12,19 +12,36 @@ namespace fedge::control {
 
 namespace {
 
+constexpr std::array<std::string_view, 4> kStates{"unknown", "up", "recovering", "down"};
+constexpr size_t kMostName = 255;
+constexpr size_t kMostText = 255;
+constexpr size_t kMostLookup = kMostName + 32;    // with the words before the name
+constexpr size_t kMostAddresses = 2048;           // 16 of them, and why there are no others
+constexpr int64_t kLastSecond = 253'402'300'799;  // of the year 9999
+
 // Names in the Prometheus format and in lines; the compiler lets nothing else through, but a
 // process that reads the network told it.
 std::string plain(std::string_view text) {
-  std::string out(text.substr(0, 255));
+  std::string out(text);
   std::ranges::replace_if(
       out, [](char c) { return c <= ' ' || c >= 0x7f || c == '"' || c == '\\'; }, '?');
   return out;
 }
 
-std::string one_line(std::string_view text) {
-  std::string out(text.substr(0, 255));
+std::string one_line(std::string_view text, size_t most) {
+  std::string out(text.substr(0, most));
   std::ranges::replace_if(out, [](char c) { return c >= 0 && c < ' '; }, ' ');
   return out;
+}
+
+bool is_possible(const link::NextHopName& name) {
+  return name.host.size() <= kMostName && name.realm.size() <= kMostName;
+}
+
+void cut(std::string& text) {
+  if (text.size() <= kMostText) return;
+  text.resize(kMostText);
+  text.shrink_to_fit();
 }
 
 std::string format_seconds(int64_t seconds) {
@@ -34,26 +51,46 @@ std::string format_seconds(int64_t seconds) {
 }  // namespace
 
 void NextHopBook::on_state(link::NextHopState told) {
+  if (!is_possible(told.next_hop)) return;
   if (hops_.size() >= kMostHops && !hops_.contains(told.next_hop)) return;
   HopKnowledge& hop = hops_[std::move(told.next_hop)];
   hop.state = told.state;
-  hop.reason = one_line(told.reason);
-  hop.since = told.since;
-  hop.probed = told.probed;
+  hop.reason = one_line(told.reason, kMostText);
+  hop.since = std::clamp<int64_t>(told.since, 0, kLastSecond);
+  hop.probed = std::clamp<int64_t>(told.probed, 0, kLastSecond);
   hop.was_down = hop.was_down || told.state > link::HopState::up;
 }
 
 void NextHopBook::on_failover(link::Failover told) {
+  for (std::string* text : {&told.method, &told.rule, &told.reason, &told.call_id, &told.from.host,
+                            &told.from.realm, &told.to.host, &told.to.realm}) {
+    cut(*text);
+  }
+  told.time = std::clamp<int64_t>(told.time, 0, kLastSecond);
   if (failovers_.size() == kMostFailovers) failovers_.pop_front();
   failovers_.push_back({++last_number_, std::move(told)});
 }
 
 void NextHopBook::on_name(link::NameFound told) {
-  const std::pair key{one_line(told.lookup), told.port};
+  const std::pair key{one_line(told.lookup, kMostLookup), told.port};
   if (names_.size() >= kMostHops && !names_.contains(key)) return;
   std::string words = told.addresses.empty() ? "not resolved" : std::move(told.addresses);
   if (!told.trouble.empty()) words += ": " + told.trouble;
-  names_[key] = one_line(words);
+  names_[key] = one_line(words, kMostAddresses);
+}
+
+void NextHopBook::keep_only(const snapshot::Section<snapshot::Routing>& routing,
+                            const snapshot::Section<snapshot::Realms>& realms) {
+  decltype(hops_) hops;
+  decltype(names_) names;
+  for (const snapshot::NextHop& hop : routing.items(routing.root().next_hops)) {
+    hops.insert(hops_.extract(name_of(hop, routing, realms)));
+    if (hop.lookup == snapshot::Lookup::none) continue;
+    names.insert(
+        names_.extract({snapshot::describe_lookup(hop.lookup, routing.text(hop.host)), hop.port}));
+  }
+  hops_ = std::move(hops);
+  names_ = std::move(names);
 }
 
 std::string NextHopBook::addresses(const snapshot::NextHop& hop,
@@ -82,9 +119,10 @@ std::string NextHopBook::metrics() const {
   for (const auto& [name, hop] : hops_) {
     if (!hop.was_down) continue;
     if (out.empty()) out = "# TYPE fedge_signal_next_hop_up gauge\n";
-    out += fmt::format("fedge_signal_next_hop_up{{host=\"{}\",port=\"{}\",realm=\"{}\"}} {}\n",
-                       plain(name.host), name.port, plain(name.realm),
-                       hop.state == link::HopState::up ? 1 : 0);
+    out += fmt::format(
+        "fedge_signal_next_hop_up{{host=\"{}\",port=\"{}\",realm=\"{}\",transport=\"{}\"}} {}\n",
+        plain(name.host), name.port, plain(name.realm), name.tls ? "tls" : "tcp",
+        hop.state == link::HopState::up ? 1 : 0);
   }
   return out;
 }
@@ -109,9 +147,8 @@ link::NextHopName name_of(const snapshot::NextHop& hop,
           .tls = hop.transport == snapshot::Transport::tls};
 }
 
-std::string_view name_of(link::HopState state) {
-  constexpr std::array<std::string_view, 4> kNames{"unknown", "up", "recovering", "down"};
-  return kNames[static_cast<size_t>(state)];
-}
+std::string_view name_of(link::HopState state) { return kStates[static_cast<size_t>(state)]; }
+
+bool is_state(std::string_view name) { return std::ranges::find(kStates, name) != kStates.end(); }
 
 }  // namespace fedge::control

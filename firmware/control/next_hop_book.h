@@ -1,5 +1,6 @@
 // What signal tells about next hops (R3): the state of each, and the last fail-overs. In memory
-// only: a restarted signal tells it all again.
+// only: a restarted signal tells it all again. Signal reads the network, so that nothing it tells
+// is kept without a bound.
 #pragma once
 
 #include <deque>
@@ -36,6 +37,11 @@ class NextHopBook {
   void on_failover(link::Failover told);
   void on_name(link::NameFound told);
 
+  bool knows_states() const { return !hops_.empty() || !names_.empty(); }
+  // Signal runs another generation: what that does not have is forgotten.
+  void keep_only(const snapshot::Section<snapshot::Routing>& routing,
+                 const snapshot::Section<snapshot::Realms>& realms);
+
   // Of a hop that nobody told about: unknown.
   const HopKnowledge& find(const link::NextHopName& name) const;
   // Newest last.
@@ -62,5 +68,6 @@ link::NextHopName name_of(const snapshot::NextHop& hop,
                           const snapshot::Section<snapshot::Routing>& routing,
                           const snapshot::Section<snapshot::Realms>& realms);
 std::string_view name_of(link::HopState state);
+bool is_state(std::string_view name);
 
 }  // namespace fedge::control

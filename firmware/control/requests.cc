@@ -1,7 +1,6 @@
 // The way of a request: from agent's message through the table to a handler, and back.
 #include <fmt/core.h>
 #include <unistd.h>
-#include <algorithm>
 
 #include <algorithm>
 
