@@ -146,7 +146,8 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   TimerWheel& wheel;
   Outbound& outbound;
   Statistics statistics;
-  uint64_t secret;
+  uint64_t shown_seed;  // of hashes that peers see: tags, loop marks
+  uint64_t match_seed;  // of TransactionKeys, which nobody sees
   RouteMac route_mac;
   Transactions transactions;
   std::unique_ptr<Published> published;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "dataplane/sip/hash.h"
 #include "dataplane/sip/probe.h"
 
 namespace fedge::sip {
@@ -57,7 +56,10 @@ std::string_view text_of(HopFailure why) {
 }
 
 Health::Health(TimerWheel& wheel, HealthEvents& events, uint64_t secret, uint32_t worker)
-    : wheel_(wheel), events_(events), secret_(secret), probe_index_(probe_index(worker)) {}
+    : wheel_(wheel),
+      events_(events),
+      probe_index_(probe_index(worker)),
+      nonces_(secret, probe_index_) {}
 
 Health::~Health() = default;
 
@@ -174,7 +176,7 @@ void Health::ask(Hop& hop, Instant now) {
   const size_t most = hop.has_alternative ? kMostProbes : kMostProbes / 2;
   if (probe_count_ >= most) return plan(hop, now + period_of(hop));
   Probe& probe = *std::ranges::find(probes_, uint64_t{0}, &Probe::nonce);
-  const uint64_t nonce = hash_of(++randomness_, secret_ ^ probe_index_) | 1;
+  const uint64_t nonce = nonces_.next() | 1;
   const SendResult result = events_.send_probe(index_of(hop), {probe_index_, nonce, 0});
   if (result.outcome == SendOutcome::full) return plan(hop, now + period_of(hop));
   if (result.outcome == SendOutcome::gone) {

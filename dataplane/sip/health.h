@@ -10,6 +10,7 @@
 
 #include "dataplane/sip/branch.h"
 #include "dataplane/sip/next_hops.h"
+#include "dataplane/sip/nonces.h"
 #include "dataplane/sip/outbound.h"
 #include "firmware/base/timers.h"
 
@@ -124,9 +125,8 @@ class Health {
 
   TimerWheel& wheel_;
   HealthEvents& events_;
-  uint64_t secret_;
   uint32_t probe_index_;
-  uint64_t randomness_ = 0;
+  Nonces nonces_;
   HealthTimes times_;
   Duration quiet_ = times_.interval;  // after which a hop that is up is asked
   const NextHops* next_hops_ = nullptr;

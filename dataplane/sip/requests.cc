@@ -30,7 +30,7 @@ Address address_of(std::string_view text) {
 
 void Proxy::Core::on_request(const Arrival& arrival, const Message& request, Instant now) {
   statistics.count_request(request.method);
-  const TransactionKey key = key_of(request, request.via, arrival.peer, secret);
+  const TransactionKey key = key_of(request, request.via, arrival.peer, match_seed);
   ServerTransaction* const server = transactions.find_server(key);
   if (request.method == Method::ack) return on_ack(arrival, request, server);
   if (request.method == Method::cancel) return on_cancel(arrival, request, server, now);
@@ -42,7 +42,7 @@ void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
                                  const TransactionKey& key, Instant now) {
   // Before Max-Forwards: a peer that offers compression must hear that there is none.
   if (request.method == Method::negotiate) return refuse(arrival, request, Rule::negotiate);
-  const uint64_t loop = loop_hash(request, secret);
+  const uint64_t loop = loop_hash(request, shown_seed);
   if (!validate(arrival, request, loop)) return;
   RouteSet routes;
   if (read_route_set(request, arrival, published->identity, routes) != RouteDefect::none) {
@@ -177,7 +177,7 @@ uint32_t Proxy::Core::find_dialog_hop(const Arrival& arrival, const Message& req
 }
 
 void Proxy::Core::answer(const Arrival& arrival, const Message& request, const Answer& answer) {
-  const auto size = write_answer(request, arrival.remote, answer, secret, room());
+  const auto size = write_answer(request, arrival.remote, answer, shown_seed, room());
   if (!size) return statistics.count(Dropped::response);
   statistics.count_response(answer.status);
   if (outbound.send(arrival.connection, {room().data(), *size}) != SendOutcome::sent) {
@@ -204,7 +204,7 @@ void Proxy::Core::refuse(const Arrival& arrival, const Message& request, Rule ru
 void Proxy::Core::refuse_for_now(const Arrival& arrival, const Message& request,
                                  std::string_view reason) {
   std::array<char, 4> seconds;
-  const HeaderText headers[] = {{"Retry-After", write_retry_after(request, secret, seconds)}};
+  const HeaderText headers[] = {{"Retry-After", write_retry_after(request, shown_seed, seconds)}};
   answer(arrival, request, {503, reason, headers});
 }
 
@@ -232,7 +232,7 @@ void Proxy::Core::on_cancel(const Arrival& arrival, const Message& request,
 // (RFC 3261 17.2.1, 8.2.7, 13.2.2.4).
 void Proxy::Core::on_ack(const Arrival& arrival, const Message& request,
                          ServerTransaction* server) {
-  if (server == nullptr && is_for_our_answer(request, secret)) return;
+  if (server == nullptr && is_for_our_answer(request, shown_seed)) return;
   if (server == nullptr || server->state == ServerState::accepted) {
     return forward_ack(arrival, request);
   }
@@ -243,7 +243,7 @@ void Proxy::Core::on_ack(const Arrival& arrival, const Message& request,
 // Never answered, never repeated by us: no transaction, a branch that follows from the request
 // (RFC 3261 16.11).
 void Proxy::Core::forward_ack(const Arrival& arrival, const Message& request) {
-  const uint64_t loop = loop_hash(request, secret);
+  const uint64_t loop = loop_hash(request, shown_seed);
   RouteSet routes;
   Direction direction;
   if (request.max_forwards == 0 || request.max_breadth == 0 || has_looped(request, loop) ||
@@ -254,7 +254,7 @@ void Proxy::Core::forward_ack(const Arrival& arrival, const Message& request) {
   const uint32_t source = key_of_peer(arrival.peer);
   const uint32_t next_hop = pick(direction, {&source, 1});
   if (next_hop == kNoNextHop) return statistics.count(Dropped::ack);
-  const Branch branch{kStateless, hash_of(request.via.value, secret), loop};
+  const Branch branch{kStateless, hash_of(request.via.value, shown_seed), loop};
   Editor editor(request);
   const PathEnd in{&published->identity.side_of(arrival), source, {}};
   edit_request(editor, request, routes, arrival, in, path_out(next_hop),

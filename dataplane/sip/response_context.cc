@@ -173,7 +173,7 @@ void Proxy::Core::answer_failure(ServerTransaction& server, const Outgoing& outg
   Answer answer{server.best == 0 ? uint16_t{408} : server.best, {}, {}};
   std::array<char, 4> seconds;
   const HeaderText retry[] = {
-      {"Retry-After", write_retry_after(outgoing.message, secret, seconds)}};
+      {"Retry-After", write_retry_after(outgoing.message, shown_seed, seconds)}};
   if (server.cancelled) {
     answer.status = 487;
   } else if (answer.status == 408 && server.method != Method::invite) {
@@ -191,8 +191,8 @@ void Proxy::Core::answer_failure(ServerTransaction& server, const Outgoing& outg
   }
   const auto size =
       outgoing.arrival != nullptr
-          ? write_answer(outgoing.message, outgoing.arrival->remote, answer, secret, room())
-          : write_answer_to_sent(outgoing.message, answer, secret, room());
+          ? write_answer(outgoing.message, outgoing.arrival->remote, answer, shown_seed, room())
+          : write_answer_to_sent(outgoing.message, answer, shown_seed, room());
   if (size) {
     const std::string_view bytes(room().data(), *size);
     send_response(server, answer.status, bytes);

@@ -20,9 +20,10 @@ constexpr uint32_t kAdded = 4096;
 Transactions::Transactions(uint32_t capacity, uint32_t max_message, TransactionOwner& owner,
                            uint64_t secret, uint32_t worker)
     : owner_(owner),
-      secret_(secret),
+      seed_(derive_seed(secret, "choices")),
       worker_bits_(worker << kWorkerShift),
       randomness_(uint64_t{worker} << 48),
+      nonces_(secret, worker_bits_),
       servers_(capacity),
       clients_(capacity),
       buckets_(std::bit_ceil(std::max(capacity, 64u)), kNoIndex),
@@ -36,7 +37,7 @@ uint32_t& Transactions::bucket_of(const TransactionKey& key) const {
 }
 
 uint32_t& Transactions::chain_of(ConnectionId connection) const {
-  return chains_[hash_of(connection, secret_) % kConnectionChains];
+  return chains_[hash_of(connection, seed_) % kConnectionChains];
 }
 
 template <class T>
@@ -109,7 +110,7 @@ ClientTransaction* Transactions::add_client(ServerTransaction& server) {
   }
   ClientTransaction* const client = clients_.take();
   client->owner = &owner_;
-  client->nonce = random() | 1;
+  client->nonce = nonces_.next() | 1;
   client->connection = 0;
   client->block = nullptr;
   client->server = servers_.index_of(server);
@@ -217,6 +218,6 @@ void Transactions::release_held(ServerTransaction& server) {
   server.held = nullptr;
 }
 
-uint64_t Transactions::random() { return hash_of(++randomness_, secret_); }
+uint64_t Transactions::random() { return hash_of(++randomness_, seed_); }
 
 }  // namespace fedge::sip

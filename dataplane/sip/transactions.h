@@ -5,13 +5,15 @@
 
 #include <vector>
 
+#include "dataplane/sip/nonces.h"
 #include "dataplane/sip/transaction.h"
 
 namespace fedge::sip {
 
 class Transactions {
  public:
-  // `worker`: whose they are; part of what names a client transaction outside.
+  // `secret`: what the names of client transactions outside follow from. `worker`: whose they are;
+  // part of these names.
   Transactions(uint32_t capacity, uint32_t max_message, TransactionOwner& owner, uint64_t secret,
                uint32_t worker);
 
@@ -57,7 +59,7 @@ class Transactions {
   void release_block(ClientTransaction& client);
   void release_held(ServerTransaction& server);
 
-  uint64_t random();
+  uint64_t random();  // for choices, not for names
   uint32_t server_count() const { return servers_.taken(); }
   uint32_t client_count() const { return clients_.taken(); }
 
@@ -79,9 +81,10 @@ class Transactions {
   void leave_server(ClientTransaction& client);
 
   TransactionOwner& owner_;
-  uint64_t secret_;
+  uint64_t seed_;
   uint32_t worker_bits_;
   uint64_t randomness_;
+  Nonces nonces_;
   Pool<ServerTransaction> servers_;
   Pool<ClientTransaction> clients_;
   Age accepted_servers_;

@@ -36,7 +36,7 @@ void Proxy::Core::on_server_timer(ServerTransaction& server, Instant) {
 void Proxy::Core::send_trying(const ServerTransaction& server) {
   const ClientTransaction* client = transactions.first_branch(server);
   if (client == nullptr || !read_sent(*client)) return;
-  if (const auto size = write_answer_to_sent(sent, {100, {}, {}}, secret, room())) {
+  if (const auto size = write_answer_to_sent(sent, {100, {}, {}}, shown_seed, room())) {
     send_response(server, 100, {room().data(), *size});
   }
 }
