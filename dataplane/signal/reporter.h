@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -32,11 +33,14 @@ class Reporter {
   void post(Report report);
 
  private:
-  void send(const Report& report);
+  bool takes_more() const;
+  void send_waiting();
 
   Loop& loop_;
   Mailbox mailbox_;
   std::unique_ptr<link::Channel> link_;
+  // What the workers posted in one moment while there was room for some of it: a report of each.
+  std::deque<Report> waiting_;
   uint64_t links_ = 0;
   std::atomic<uint64_t> open_link_ = 0;
   std::atomic<bool> has_room_ = false;

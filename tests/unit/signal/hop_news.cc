@@ -111,6 +111,24 @@ TEST_F(HopNewsTest, R3_StatesAreToldOnceUntilThereIsNews) {
   site.until([&] { return states.size() == 2; }, "the state after the publish");
 }
 
+// Sixteen workers lose what they reach in one moment, and control does not read just then. The
+// link would stay closed once closed, and control would show yesterday's states.
+TEST_F(HopNewsTest, R3_ABusyControlIsToldAllLater) {
+  reporter.use_link(std::move(socket));
+  const link::NextHopState state{{"fe1.example.com", "inside", 5061, true},
+                                 link::HopState::down,
+                                 "no answer to the connection request",
+                                 1,
+                                 1};
+  for (int i = 0; i < 16; ++i) reporter.post({std::vector(256, state), {}, {}});
+  const auto all_told = [&] {
+    reporter.on_beat();
+    return states.size() == 16u * 256;
+  };
+  site.until(all_told, "all states");
+  EXPECT_TRUE(reporter.has_room());
+}
+
 TEST_F(HopNewsTest, R3_OneWorkerTellsOfEachNextHop) {
   worker.asks = false;
   proxy.use(generation->view(), now);
