@@ -33,7 +33,8 @@ struct Snapshot {
   Section<Routing> routing;
   Section<Signalling> signalling;
 
-  Snapshot() {
+  // `second`: what a publish makes of the first.
+  explicit Snapshot(bool second) {
     const auto endpoint = [](const char* text) { return *fedge::Endpoint::parse(text); };
     Writer a(Kind::appliance);
     appliance =
@@ -57,7 +58,8 @@ struct Snapshot {
     std::vector<Route> routes{
         {t.text("a.example"), t.text("/0"), t.slice<Target>({{0, 1, 1}, {2, 2, 1}}),
          RouteKind::presence_domain},
-        {t.text("fork.example"), t.text("/2"), t.slice<Target>({{0, 1, 1}, {2, 1, 1}, {1, 2, 1}}),
+        {t.text("fork.example"), t.text("/2"),
+         second ? t.slice<Target>({{1, 1, 1}}) : t.slice<Target>({{0, 1, 1}, {2, 1, 1}, {1, 2, 1}}),
          RouteKind::static_domain, Forking::all},
         {t.text("b.example"), t.text("/1"), t.slice<Target>({{1, 1, 1}}), RouteKind::partner}};
     const auto peers =
@@ -84,7 +86,9 @@ class Checking : public Outbound {
   SendResult send_to_next_hop(uint32_t next_hop, std::string_view bytes, SendToken token) override {
     check(bytes);
     if (bytes.size() % 7 == 3) return {SendOutcome::gone, 0};
+    if (bytes.size() % 7 == 4) return {SendOutcome::full, 0};
     if (token != 0) {
+      if (message_->whole.size() != bytes.size() || !is_sound_) std::abort();
       before = std::move(last);
       last = bytes;
       last_token = token;
@@ -99,10 +103,10 @@ class Checking : public Outbound {
 
  private:
   void check(std::string_view bytes) {
-    if (parse(bytes, *message_) == Defect::none && message_->whole.size() != bytes.size()) {
-      std::abort();
-    }
+    is_sound_ = parse(bytes, *message_) == Defect::none;
+    if (is_sound_ && message_->whole.size() != bytes.size()) std::abort();
   }
+  bool is_sound_ = false;
   std::unique_ptr<Message> message_ = std::make_unique<Message>();
 };
 
@@ -111,11 +115,12 @@ struct Box {
   TimerWheel wheel{now};
   Counters counters;
   Checking outbound;
-  Snapshot snapshot;
+  Snapshot first{false};
+  Snapshot second{true};
   Proxy proxy{{64, 65536}, wheel, outbound, counters, 1, 0, as_bytes("a key")};
   std::unique_ptr<Message> message = std::make_unique<Message>();
 
-  Box() { proxy.use(snapshot.view(), now); }
+  Box() { proxy.use(first.view(), now); }
   void receive(uint8_t kind, std::string_view text) {
     const PeerFacts peers[] = {{PeerKind::inside, "fe1.a.example", {}, 0},
                                {PeerKind::partner, "sip.b.example", "b.example", 1},
@@ -135,16 +140,20 @@ struct Box {
     }
   }
   // One of the last two requests sent comes back as a response: status line and the rest as it was.
-  void answer(uint8_t kind) {
+  std::string make_answer(uint8_t kind) const {
     const std::string request = (kind & 16) != 0 ? outbound.before : outbound.last;
     const size_t line = request.find("\r\n");
-    if (line == std::string::npos) return;
+    if (line == std::string::npos) return {};
     static const char* const kStatuses[] = {"100", "180", "200", "404", "408", "487", "503", "603",
                                             "401", "407", "302", "500", "440", "183", "202", "484"};
     const std::string challenge =
         (kind & 15) == 8 || (kind & 15) == 9 ? "\r\nWWW-Authenticate: Digest realm=\"x\"" : "";
-    receive(0, std::string("SIP/2.0 ") + kStatuses[kind & 15] + " X" + challenge +
-                   request.substr(line));
+    return std::string("SIP/2.0 ") + kStatuses[kind & 15] + " X" + challenge + request.substr(line);
+  }
+  void answer_too_much(uint8_t kind) {
+    const std::string text = make_answer(kind & 15);
+    parse(text, *message);
+    if (!message->is_request) proxy.on_malformed({}, *message, Defect::too_large, now);
   }
   // The partner goes on in the dialog that the last request may have formed, by our Record-Route;
   // with a MAC that is not ours it must get nowhere.
@@ -190,14 +199,22 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     input.remove_prefix(step.size());
     switch (kind >> 5) {
       case 0:
-        box.answer(kind);
+        box.receive(0, box.make_answer(kind));
         break;
       case 1:
+        if ((kind & 16) != 0) {
+          box.proxy.use((kind & 1) != 0 ? box.second.view() : box.first.view(), box.now);
+          break;
+        }
         box.proxy.on_connection_closed(100 + kind % 2, box.now);
         break;
       case 2:
         if ((kind & 16) != 0) {
           box.go_on(kind);
+          break;
+        }
+        if ((kind & 8) != 0) {
+          box.answer_too_much(kind);
           break;
         }
         box.proxy.on_send_failed(box.outbound.last_token, SendFailure::closed, box.now);
