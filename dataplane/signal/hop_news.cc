@@ -22,7 +22,8 @@ link::NextHopName name_of(const Generation& generation, uint32_t next_hop) {
   return {.host = std::string(generation.routing.text(hop.host)),
           .realm = std::string(generation.realm_name(hop.realm)),
           .port = endpoints.empty() ? hop.port : endpoints[0].port,
-          .tls = hop.transport == snapshot::Transport::tls};
+          .tls = hop.transport == snapshot::Transport::tls,
+          .by_dns = hop.lookup != snapshot::Lookup::none};
 }
 
 }  // namespace

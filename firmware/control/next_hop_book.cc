@@ -116,13 +116,16 @@ const HopKnowledge& NextHopBook::find(const link::NextHopName& name) const {
 
 std::string NextHopBook::metrics() const {
   std::string out;
+  std::string last;  // listed and found by DNS under one name: one series
   for (const auto& [name, hop] : hops_) {
     if (!hop.was_down) continue;
     if (out.empty()) out = "# TYPE fedge_signal_next_hop_up gauge\n";
-    out += fmt::format(
-        "fedge_signal_next_hop_up{{host=\"{}\",port=\"{}\",realm=\"{}\",transport=\"{}\"}} {}\n",
-        plain(name.host), name.port, plain(name.realm), name.tls ? "tls" : "tcp",
-        hop.state == link::HopState::up ? 1 : 0);
+    std::string series = fmt::format(
+        "fedge_signal_next_hop_up{{host=\"{}\",port=\"{}\",realm=\"{}\",transport=\"{}\"}}",
+        plain(name.host), name.port, plain(name.realm), name.tls ? "tls" : "tcp");
+    if (series == last) continue;
+    out += fmt::format("{} {}\n", series, hop.state == link::HopState::up ? 1 : 0);
+    last = std::move(series);
   }
   return out;
 }
@@ -144,7 +147,8 @@ link::NextHopName name_of(const snapshot::NextHop& hop,
   return {.host = std::string(routing.text(hop.host)),
           .realm = std::string(realms.text(realms.items(realms.root().realms)[hop.realm].name)),
           .port = endpoints.empty() ? hop.port : endpoints[0].port,
-          .tls = hop.transport == snapshot::Transport::tls};
+          .tls = hop.transport == snapshot::Transport::tls,
+          .by_dns = hop.lookup != snapshot::Lookup::none};
 }
 
 std::string_view name_of(link::HopState state) { return kStates[static_cast<size_t>(state)]; }

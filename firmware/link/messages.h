@@ -218,9 +218,10 @@ struct NextHopName {
   std::string realm;
   uint16_t port = 0;
   bool tls = false;
+  bool by_dns = false;  // its addresses are not listed: another next hop than one with a list
   template <class V>
   bool visit(V& v) {
-    return v(host) && v(realm) && v(port) && v(tls);
+    return v(host) && v(realm) && v(port) && v(tls) && v(by_dns);
   }
   friend auto operator<=>(const NextHopName&, const NextHopName&) = default;
 };

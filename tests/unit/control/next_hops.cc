@@ -3,6 +3,7 @@
 
 #include "firmware/snapshot/lookup.h"
 #include "tests/unit/control/box.h"
+#include "tests/unit/topology/sample.h"
 
 namespace fedge::control::testing {
 
@@ -192,6 +193,28 @@ TEST(NextHops, R3_APublishForgetsWhatItRemoved) {
   EXPECT_EQ(box.get("/metrics").body.find("gone.example.com"), std::string::npos);
   EXPECT_EQ(box.control().next_hops().names_text(), "");
   EXPECT_EQ(box.control().next_hops().find(kFrontEnd).state, link::HopState::down);
+}
+
+// To signal it is another next hop, of which it knows nothing.
+TEST(NextHops, R3_R4_AHopThatDnsFindsFromNowOnIsNotTheListedOne) {
+  Box box;
+  ASSERT_TRUE(box.start());
+  import_all(box);
+  topology::Topology t = topology::sample();
+  auto& members = t.next_hop_pools.at(0).members;
+  ASSERT_EQ(members.at(0).host, kFrontEnd.host);
+  ASSERT_FALSE(members.at(0).addresses.empty());
+  t.resolver = {{members.at(0).addresses.at(0)}, 53, members.at(0).realm};
+  const auto text = [&] { return topology::encode(t, json::Writer::Style::compact); };
+  ASSERT_EQ(publish(box, text()).status, 200);
+  Signal signal(box);
+  signal.tell(state_of(link::HopState::down));
+  signal.await(link::HopState::down);
+  EXPECT_NE(box.get("/v1/next-hops", "state=down").body.find(kFrontEnd.host), std::string::npos);
+  members.at(0).addresses.clear();
+  const Answered answer = publish(box, text());
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(box.get("/v1/next-hops", "state=down").body.find(kFrontEnd.host), std::string::npos);
 }
 
 TEST(NextHops, R3_ANewSignalHasLearntNothingYet) {
