@@ -51,6 +51,13 @@ void Worker::take_in(Visitor visitor) {
   connection.framer = make_framer();
   connection.last_activity = now;
   ++accepted_;
+  // Before anything looks up or announces who it is.
+  if (is_older) {
+    if (connection.realm == snapshot::kNone16) return close(connection, CloseReason::realm_gone);
+    if (!generation_->has_address(connection.realm, connection.local.address)) {
+      return close(connection, CloseReason::address_gone);
+    }
+  }
   if (!visitor.is_open && connection.uses_tls()) {
     connection.state = ConnectionState::handshaking;
     connection.phase_ends = now + std::chrono::milliseconds(generation_->limits().handshake_ms);
@@ -59,12 +66,6 @@ void Worker::take_in(Visitor visitor) {
   } else {
     on_open(connection, now);
     if (!visitor.is_open && is_elsewhere(connection)) return hand_over(connection, {}, {});
-  }
-  if (is_older) {
-    if (connection.realm == snapshot::kNone16) return close(connection, CloseReason::realm_gone);
-    if (!generation_->has_address(connection.realm, connection.local.address)) {
-      return close(connection, CloseReason::address_gone);
-    }
   }
   if (!visitor.is_open) return;
   note_place(connection);

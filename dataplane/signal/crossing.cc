@@ -16,13 +16,14 @@ void Worker::tell(uint32_t worker, Crossing::Kind kind, sip::ConnectionId connec
                        .detail = detail});
 }
 
-// Named by its key: the owner may run a newer generation.
+// Named by its index, and by its key: the owner may run a newer generation.
 sip::SendResult Worker::send_across(uint32_t owner, uint32_t next_hop, std::string_view bytes,
                                     sip::SendToken token) {
   const Crossing crossing{.kind = Crossing::Kind::to_next_hop,
                           .next_hop = proxy_.key_of_next_hop(next_hop),
                           .generation = epoch_,
-                          .token = token};
+                          .token = token,
+                          .detail = next_hop};
   if (!lanes_.send(owner, crossing, as_bytes(bytes))) {
     statistics_.add(statistics_.crossings_full);
     return {sip::SendOutcome::full, 0};
@@ -31,10 +32,13 @@ sip::SendResult Worker::send_across(uint32_t owner, uint32_t next_hop, std::stri
   return {sip::SendOutcome::queued, 0};
 }
 
-// False when the response is this worker's, or nobody's.
+// False when the response is this worker's, or nobody's: strangers were asked nothing, and what
+// they say must not fill the rings.
 bool Worker::pass_on(Connection& connection, const sip::Message& response) {
   const auto worker = sip::worker_of_branch(response.via.branch);
   if (!worker || *worker == options_.number || *worker >= crew_.size()) return false;
+  const bool is_stranger = connection.peer == nullptr && !connection.dialled();
+  if (is_stranger && connection.users == 0) return false;
   const Crossing crossing{
       .kind = Crossing::Kind::response, .generation = epoch_, .connection = connection.id};
   const bool sent = lanes_.send(*worker, crossing, as_bytes(response.whole));
@@ -78,7 +82,9 @@ bool Worker::is_awaited(const Connection& connection) {
 }
 
 void Worker::on_request_from(uint32_t from, const Crossing& crossing, std::string_view bytes) {
-  const uint32_t next_hop = proxy_.find_next_hop(crossing.next_hop);
+  // Keys can be equal, indices cannot: with the same generation at both ends the index counts.
+  const uint32_t next_hop =
+      crossing.generation == epoch_ ? crossing.detail : proxy_.find_next_hop(crossing.next_hop);
   const sip::SendResult result = next_hop == sip::kNoNextHop
                                      ? sip::SendResult{}
                                      : send_on_trunk(next_hop, bytes, crossing.token);

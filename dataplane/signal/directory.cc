@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace fedge::signal {
 
@@ -138,8 +139,11 @@ void Directory::use_servers(const Generation& generation) {
   } else {
     service_.reset();
     statistics_.forget();
-    for (Name* name : asking_) name->state = Name::State::resting;
-    asking_.clear();
+    // Who waited for the old one would wait for ever: no timer stands for it.
+    for (Name* name : std::exchange(asking_, {})) {
+      name->patience_over = false;
+      queue(*name, name->workers != 0);
+    }
     if (!servers_.empty()) {
       resolve::Settings settings;
       settings.servers = servers_;

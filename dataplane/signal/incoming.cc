@@ -171,8 +171,8 @@ sip::Arrival Worker::arrival_of(Connection& connection) {
 void Worker::on_message(Connection& connection, const sip::Message& message) {
   statistics_.add(statistics_.messages);
   ++unflushed_;
-  if (!alone_ && !message.is_request && pass_on(connection, message)) return;
   const sip::Arrival arrival = arrival_of(connection);
+  if (!alone_ && !message.is_request && pass_on(connection, message)) return;
   if (message.via.has_alias && message.is_request && !connection.alias_refused) {
     offer_alias(connection);
   }

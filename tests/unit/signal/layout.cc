@@ -23,7 +23,7 @@ std::string make_realms(const Layout& layout) {
   const auto addresses = w.slice<RealmAddress>(
       {{*Prefix::parse(layout.address), {}}, {*Prefix::parse("::1/128"), {}}});
   return w.finish(
-      Realms{ports, w.slice<Realm>({{w.text("lo"), 0, 0, 1500, 24, 46, addresses, {}}})});
+      Realms{ports, w.slice<Realm>({{w.text(layout.realm), 0, 0, 1500, 24, 46, addresses, {}}})});
 }
 
 uint16_t context_of(Transport transport) {

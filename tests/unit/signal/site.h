@@ -33,6 +33,7 @@ struct Layout {
   };
   Layout();
 
+  std::string realm = "lo";
   std::string address = "127.0.0.1/8";  // the realm's
   std::vector<Listener> listeners;
   NextHop front_end{"fe1.example.com", {"127.0.0.2:9"}};

@@ -175,6 +175,70 @@ TEST_F(Workers, R10_AMoveTakesPendingOctetsAlong) {
   EXPECT_EQ(site.expect(partner, "before"), "said before");
 }
 
+// Accepted, or on its way between workers, while a publish took its realm away.
+TEST_F(Workers, P1_AVisitorWhoseRealmIsGoneIsClosed) {
+  std::array<int, 2> link{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, link.data()),
+            0);
+  const Fd fastpath(link[1]);
+  site.crew().use_fastpath_link(Fd(link[0]));
+  const Compiled before = compile(layout);
+  auto opened = open_generation(before.offer, before.fds, sealing_key(), nullptr);
+  ASSERT_TRUE(opened);
+  layout.realm = "other";
+  layout.listeners = {{free_port()}};
+  layout.generation = 3;
+  ASSERT_TRUE(site.publish(layout));
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+  Peer peer{Fd(ends[1])};
+  Visitor visitor;
+  visitor.socket = Fd(ends[0]);
+  visitor.transport = Transport::tcp;
+  visitor.generation = std::move(*opened);
+  visitor.realm = visitor.listener = 0;
+  visitor.local = *Endpoint::parse("127.0.0.1:5060");
+  visitor.remote = *Endpoint::parse("127.0.0.3:40000");
+  partners_worker().take_in(std::move(visitor));
+  site.expect_closed(peer);
+  EXPECT_EQ(site.counter("closed_total{reason=\"realm_gone\"}"), 1u);
+}
+
+// Their keys are equal: a key has 31 bits, and says nothing of addresses and TLS contexts.
+TEST_F(Workers, R10_NextHopsOfEqualKeysAreNotMixedUp) {
+  const auto same_port = Endpoint::parse(front_end.endpoint())->port;
+  Server second("127.0.0.4", same_port);
+  layout.partner_peer = layout.partner.host;
+  layout.partner = {layout.front_end.host, {second.endpoint()}};
+  layout.generation = 3;
+  ASSERT_TRUE(site.publish(layout));
+  const uint32_t other = 1 - site.crew().owner_of(layout.partner.host);
+  for (const uint32_t next_hop : {0u, 1u}) {
+    site.worker(other).send_to_next_hop(next_hop, message(1), 0);
+    Peer peer = site.expect_connection(next_hop == 0 ? front_end : second);
+    site.expect(peer, "call1");
+  }
+}
+
+// Rings are for those who may have been asked: a stranger's responses take no room in them.
+TEST_F(Workers, T7_AStrangersResponsesDoNotCross) {
+  Peer first = site.connect(port, "127.0.0.9");
+  Peer second = site.connect(port, "127.0.0.9");
+  site.until([&] { return site.counter("accepted_total") == 2; }, "two strangers");
+  for (Peer* stranger : {&first, &second}) {
+    for (const std::string worker : {"0", "1"}) {
+      std::string request = message(1);
+      request.replace(request.find("z9hG4bK1"), 8,
+                      "z9hG4bK" + worker + "0000001.0000000000000001.0000000000000001");
+      stranger->send(answer(request));
+    }
+    stranger->send("\r\n\r\n");
+    site.expect(*stranger, "\r\n");
+  }
+  EXPECT_EQ(site.counter("received_messages_total"), 4u);
+  EXPECT_EQ(site.counter("crossings_total"), 0u);
+}
+
 TEST(Tally, P7_AddsWorkersUpAndGoesOnFromWhereThePageStood) {
   Counters page, one, two;
   page.set(page.series("requests_total"), 100);
