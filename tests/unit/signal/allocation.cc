@@ -8,13 +8,14 @@ namespace {
 size_t g_allocations = 0;
 }
 
-void* operator new(size_t size) {
+// Weak: the thread sanitizer brings its own.
+[[gnu::weak]] void* operator new(size_t size) {
   ++g_allocations;
   if (void* p = std::malloc(size)) return p;
   std::abort();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+[[gnu::weak]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::weak]] void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace fedge::signal {
 namespace {
