@@ -100,7 +100,8 @@ def test_R4_by_SRV_and_the_second_target_when_the_first_refuses(zone):
         assert len(better.requests) == 1
         await better.stop()
     asyncio.run(scenario())
-    assert metric(site, 'fedge_signal_dials_total{result="refused"}') >= 2
+    wait_until(lambda: metric(site, 'fedge_signal_dials_total{result="refused"}') >= 2, 3,
+               "both refusals are counted")
 
     # A partner that is found by SRV is known by any name of its domain.
     async def inwards():

@@ -10,6 +10,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAMS = os.environ.get("FEDGE_PROGRAMS", os.path.join(ROOT, "build", "bin"))
 PROCESSES = ("control", "fastpath", "signal", "agent")
+# Every appliance that does not say otherwise: the same tests with several signalling workers.
+SIGNAL_WORKERS = int(os.environ.get("FEDGE_SIGNAL_WORKERS", "1"))
 
 
 def wait_until(condition, seconds, what, every=0.02):
@@ -41,6 +43,7 @@ class Appliance:
         with open(self.config, "w", encoding="ascii") as file:
             json.dump({"instance": name, "board": "host", "state": self.state,
                        "programs": PROGRAMS, "management": management,
+                       "signal_workers": SIGNAL_WORKERS,
                        "ports": [{"name": n, "interface": i} for n, i in ports.items()]}, file,
                       indent=1)
 
