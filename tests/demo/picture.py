@@ -1,15 +1,15 @@
 """Pictures in text, 80 columns: the site, and the path a request took by what was counted."""
 
 SITE = """
-   partner.example                 the appliance "demo"              example.com
-  ┌───────────────┐   ┌───────────────────────────────────────┐   ┌───────────────┐
-  │ demo-partner  │   │ demo-wire   no addresses: DPDK ports  │   │ demo-inside   │
-  │ 10.1.0.2      ├───┤ port0 ── fedge-fastpath ── port1      ├───┤ 10.2.0.2      │
-  │ fd00:1::2     │   │           │tap        │tap            │   │ fd00:2::2     │
-  │ its edge,     │   │ demo-punt outside     inside          │   │ the front end │
-  │ mutual TLS    │   │  10.1.0.1, fd00:1::1  10.2.0.1, fd00… │   │ mutual TLS    │
-  └───────────────┘   │           └ fedge-signal ┘            │   └───────────────┘
-                      └───────────────────────────────────────┘"""
+ partner.example                 the appliance "demo"             example.com
+┌───────────────┐   ┌──────────────────────────────────────┐   ┌───────────────┐
+│ demo-partner  │   │ demo-wire   no addresses: DPDK ports │   │ demo-inside   │
+│ 10.1.0.2      ├───┤ port0 ── fedge-fastpath ── port1     ├───┤ 10.2.0.2      │
+│ fd00:1::2     │   │           │tap        │tap           │   │ fd00:2::2     │
+│ its edge,     │   │ demo-punt outside     inside         │   │ the front end │
+│ mutual TLS    │   │  10.1.0.1, fd00:1::1  10.2.0.1, fd00…│   │ mutual TLS    │
+└───────────────┘   │           └ fedge-signal ┘           │   └───────────────┘
+                    └──────────────────────────────────────┘"""
 
 
 def site():
