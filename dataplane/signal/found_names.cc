@@ -8,9 +8,13 @@
 
 namespace fedge::signal {
 
+namespace {
+constexpr size_t kMostOctets = 1 << 30;  // a million names
+}
+
 FoundNames FoundNames::read(const std::string& path) {
   FoundNames names;
-  const auto text = read_file(path);
+  const auto text = read_file(path, kMostOctets);
   if (!text) return names;
   for (std::string_view rest = *text; !rest.empty();) {
     std::string_view line = rest.substr(0, rest.find('\n'));

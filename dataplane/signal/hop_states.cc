@@ -8,7 +8,8 @@ namespace fedge::signal {
 
 namespace {
 
-constexpr size_t kNameColumns = 4;  // host, port, realm, transport
+constexpr size_t kMostOctets = 1 << 30;  // a million next hops
+constexpr size_t kNameColumns = 4;       // host, port, realm, transport
 constexpr size_t kColumns = kNameColumns + 3;
 
 bool is_down(std::string_view state) { return state == "down" || state == "recovering"; }
@@ -17,7 +18,7 @@ bool is_down(std::string_view state) { return state == "down" || state == "recov
 
 HopStates HopStates::read(const std::string& path) {
   HopStates states;
-  const auto text = read_file(path);
+  const auto text = read_file(path, kMostOctets);
   if (!text) return states;
   std::string_view rest = *text;
   while (!rest.empty()) {
