@@ -242,7 +242,7 @@ def test_B4_a_process_that_always_fails_is_started_ever_later(box):
 
 def test_B4_a_process_that_breaks_the_rules_of_its_link_is_replaced(box):
     box.behave(agent="forbidden")
-    box.start()
+    box.start(ready=[p for p in PROCESSES if p != "agent"])
     wait_until(lambda: box.status("agent").get("restarts", 0) >= 1, 5, "agent is replaced")
     assert all(box.status(p)["restarts"] == 0 for p in PROCESSES if p != "agent")
 
