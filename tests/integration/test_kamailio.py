@@ -331,10 +331,13 @@ def test_R10_CRLF_keep_alive_on_the_connection_that_calls_use(place):
         async with place.alice() as alice, place.phone() as bob:
             got = []
             feed = alice.outbound.reader.feed_data
+            answered = asyncio.Event()
 
             def feed_data(data):
                 got.append(bytes(data))
                 feed(data)
+                if b"".join(got).count(b"SIP/2.0 200") == 2:
+                    answered.set()
             alice.outbound.reader.feed_data = feed_data
             sent = alice.build("MESSAGE", bob.address)
             last = alice.build("MESSAGE", bob.address)
@@ -343,8 +346,7 @@ def test_R10_CRLF_keep_alive_on_the_connection_that_calls_use(place):
             for _ in range(2):
                 (await bob.expect("MESSAGE")).answer(200, "OK")
             await transaction.until(200)
-            while b"".join(got).count(b"SIP/2.0 200") < 2:
-                await asyncio.sleep(0.01)
+            await asyncio.wait_for(answered.wait(), 5)
             between = re.sub(rb"SIP/2\.0 .*?\r\n\r\n", b"", b"".join(got), flags=re.DOTALL)
             assert between == b"\r\n" * 2, "one pong for each ping"
     asyncio.run(scenario())
