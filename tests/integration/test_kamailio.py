@@ -329,14 +329,12 @@ def test_R10_CRLF_keep_alive_on_the_connection_that_calls_use(place):
     """RFC 5626 4.4.1: pings in front of a message and behind it, in one TLS record."""
     async def scenario():
         async with place.alice() as alice, place.phone() as bob:
-            got = []
-            feed = alice.outbound.reader.feed_data
-            answered = asyncio.Event()
+            got, answered, feed = bytearray(), asyncio.Event(), alice.outbound.reader.feed_data
 
             def feed_data(data):
-                got.append(bytes(data))
+                got.extend(data)
                 feed(data)
-                if b"".join(got).count(b"SIP/2.0 200") == 2:
+                if got.count(b"SIP/2.0 200") == 2:
                     answered.set()
             alice.outbound.reader.feed_data = feed_data
             sent = alice.build("MESSAGE", bob.address)
@@ -347,7 +345,7 @@ def test_R10_CRLF_keep_alive_on_the_connection_that_calls_use(place):
                 (await bob.expect("MESSAGE")).answer(200, "OK")
             await transaction.until(200)
             await asyncio.wait_for(answered.wait(), 5)
-            between = re.sub(rb"SIP/2\.0 .*?\r\n\r\n", b"", b"".join(got), flags=re.DOTALL)
+            between = re.sub(rb"SIP/2\.0 .*?\r\n\r\n", b"", bytes(got), flags=re.DOTALL)
             assert between == b"\r\n" * 2, "one pong for each ping"
     asyncio.run(scenario())
 
