@@ -7,10 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "firmware/wire/stun/attribute_list.h"
+
 namespace fedge::ms_turn {
 
-inline constexpr size_t kHeaderSize = 20;
-inline constexpr size_t kAttributeHeaderSize = 4;
+using stun::kAttributeHeaderSize;
+using stun::kHeaderSize;
 inline constexpr uint32_t kMagicCookie = 0x72c64bc6;  // the value of the first attribute
 // That attribute begins each message: it needs these octets.
 inline constexpr size_t kSmallestMessage = kHeaderSize + kAttributeHeaderSize + 4;
@@ -58,7 +60,6 @@ enum class Type : uint16_t {
   implementation_version = 0x8070,
   ms_alternate_mapped_address = 0x8090,  // the IPv6 relayed address beside an IPv4 one
 };
-inline constexpr uint16_t kFirstOptional = 0x8000;
 
 // MS-VERSION, of clients and servers.
 inline constexpr uint32_t kVersionIce2 = 2;

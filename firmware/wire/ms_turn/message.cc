@@ -1,6 +1,6 @@
 #include "firmware/wire/ms_turn/message.h"
 
-#include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace fedge::ms_turn {
@@ -20,8 +20,6 @@ constexpr std::array<std::string_view, kMalformedCount> kTexts{{
     "integrity_length",
 }};
 static_assert(!kTexts.back().empty());
-
-constexpr std::array<std::byte, kHmacBlock> kZeros{};
 
 bool is_kind(uint16_t type) {
   switch (static_cast<Kind>(type)) {
@@ -75,17 +73,6 @@ std::string_view text(Malformed reason) {
   return index < kTexts.size() ? kTexts[index] : "unknown";
 }
 
-const Attribute* Message::find(Type type) const {
-  for (const Attribute& a : attributes())
-    if (a.type == static_cast<uint16_t>(type)) return &a;
-  return nullptr;
-}
-
-std::optional<Bytes> Message::find_value(Type type) const {
-  const Attribute* a = find(type);
-  return a == nullptr ? std::nullopt : std::optional(value(*a));
-}
-
 Malformed Message::read_header(Bytes bytes) {
   if (bytes.size() < kHeaderSize) return Malformed::header_short;
   const uint16_t type = load_be16(bytes.data());
@@ -93,49 +80,39 @@ Malformed Message::read_header(Bytes bytes) {
   if (load_be16(&bytes[2]) != bytes.size() - kHeaderSize) return Malformed::length_mismatch;
   if (!starts_with_cookie(bytes)) return Malformed::magic_cookie;
   kind = static_cast<Kind>(type);
-  whole = bytes;
-  std::memcpy(transaction.data(), &bytes[4], transaction.size());
-  count_ = 0;
+  reset(bytes);
+  has_integrity_ = false;
   return Malformed::none;
 }
 
-Malformed Message::add(uint16_t type, uint16_t size, uint32_t at) {
-  if (has(Type::message_integrity)) return Malformed::none;
-  if (type == static_cast<uint16_t>(Type::message_integrity) && size != kHmacSha1Size &&
-      size != kHmacSha256Size)
-    return Malformed::integrity_length;
-  if (count_ == kMostAttributes) return Malformed::attributes_many;
-  store_[count_++] = {type, size, at};
-  return Malformed::none;
+Malformed Message::add(const Attribute& a) {
+  if (has_integrity_) return Malformed::none;
+  if (a.type == static_cast<uint16_t>(Type::message_integrity)) {
+    if (a.size != kHmacSha1Size && a.size != kHmacSha256Size) return Malformed::integrity_length;
+    has_integrity_ = true;
+  }
+  return keep(a) ? Malformed::none : Malformed::attributes_many;
 }
 
 Malformed parse(Bytes bytes, Message& message) {
-  const Malformed fault = message.read_header(bytes);
+  Malformed fault = message.read_header(bytes);
   if (fault != Malformed::none) return fault;
-  for (size_t at = kHeaderSize; at < bytes.size();) {
-    if (bytes.size() - at < kAttributeHeaderSize) return Malformed::attribute_header;
-    const uint16_t type = load_be16(&bytes[at]);
-    const uint16_t size = load_be16(&bytes[at + 2]);
-    at += kAttributeHeaderSize;
-    if (bytes.size() - at < size) return Malformed::attribute_length;
-    const Malformed reason = message.add(type, size, static_cast<uint32_t>(at));
-    if (reason != Malformed::none) return reason;
-    at += size;
+  Attribute a;
+  size_t at = kHeaderSize;
+  stun::Step step;
+  while ((step = stun::take_attribute<stun::kNoPadding>(bytes, at, a)) == stun::Step::attribute) {
+    fault = message.add(a);
+    if (fault != Malformed::none) return fault;
   }
-  return Malformed::none;
-}
-
-Covered cover_padded(Bytes whole, size_t at, size_t size) {
-  Covered covered = stun::cover(whole, at, size);
-  const size_t over = (covered.head.size() + covered.body.size()) % kHmacBlock;
-  if (over != 0) covered.zeros = Bytes(kZeros).first(kHmacBlock - over);
-  return covered;
+  if (step == stun::Step::end) return Malformed::none;
+  return step == stun::Step::header_short ? Malformed::attribute_header
+                                          : Malformed::attribute_length;
 }
 
 std::optional<Covered> covered_by_integrity(const Message& message) {
   const Attribute* a = message.find(Type::message_integrity);
   if (a == nullptr) return std::nullopt;
-  return cover_padded(message.whole, a->at, a->size);
+  return stun::cover(message.whole, a->at, a->size, kHmacBlock);
 }
 
 std::optional<SequenceNumber> read_sequence_number(Bytes value) {
@@ -147,15 +124,7 @@ std::optional<SequenceNumber> read_sequence_number(Bytes value) {
 }
 
 size_t find_not_understood(const Message& message, std::span<uint16_t> out) {
-  size_t count = 0;
-  for (const Attribute& a : message.attributes()) {
-    if (a.type >= kFirstOptional || is_understood(a.type)) continue;
-    const auto seen = out.first(count);
-    if (std::ranges::find(seen, a.type) != seen.end()) continue;
-    if (count == out.size()) break;
-    out[count++] = a.type;
-  }
-  return count;
+  return stun::find_not_understood(message.attributes(), is_understood, out);
 }
 
 bool looks_like_ms_turn(Bytes bytes) {

@@ -21,27 +21,17 @@ using Attribute = stun::Attribute;
 using Covered = stun::Covered;
 inline constexpr size_t kMostAttributes = 32;
 
-class Message {
+// Nothing behind MESSAGE-INTEGRITY is in attributes().
+class Message : public stun::AttributeList<Type, kMostAttributes> {
  public:
   Kind kind = Kind::allocate_request;
-  Transaction transaction{};
-  Bytes whole;
-
-  // In the order of the message; nothing behind MESSAGE-INTEGRITY.
-  std::span<const Attribute> attributes() const { return {store_.data(), count_}; }
-  Bytes value(const Attribute& a) const { return whole.subspan(a.at, a.size); }
-  // The first of that type, null when there is none.
-  const Attribute* find(Type type) const;
-  bool has(Type type) const { return find(type) != nullptr; }
-  std::optional<Bytes> find_value(Type type) const;
 
  private:
   friend Malformed parse(Bytes bytes, Message& message);
   Malformed read_header(Bytes bytes);
-  Malformed add(uint16_t type, uint16_t size, uint32_t at);
+  Malformed add(const Attribute& a);
 
-  std::array<Attribute, kMostAttributes> store_;  // [0, count_) is set
-  size_t count_ = 0;
+  bool has_integrity_ = false;
 };
 
 // Reads a datagram, or a control frame without its header. A malformed message is not answered,
@@ -51,8 +41,6 @@ Malformed parse(Bytes bytes, Message& message);
 // What MESSAGE-INTEGRITY is over, zero-padded to a multiple of 64 octets; nothing without one.
 // The code has 20 octets (HMAC-SHA1) or 32 (HMAC-SHA256).
 std::optional<Covered> covered_by_integrity(const Message& message);
-// The same for a code of `size` octets that begins at `at`.
-Covered cover_padded(Bytes whole, size_t at, size_t size);
 
 // MS-SEQUENCE-NUMBER: the allocation's connection, and a counter that each authenticated request
 // on it raises.

@@ -1,49 +1,33 @@
-// Writes an MS-TURN message into a buffer that the caller owns: MAGIC-COOKIE first, no padding.
-// Once something did not fit, nothing more is written and size() says nothing.
+// Writes an MS-TURN message, MAGIC-COOKIE first, on the terms of wire/stun/attribute_writer.h.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string_view>
 
-#include "firmware/net/address.h"
 #include "firmware/wire/ms_turn/message.h"
+#include "firmware/wire/stun/attribute_writer.h"
 
 namespace fedge::ms_turn {
 
-class Writer {
+class Writer : public stun::AttributeWriter<Writer, Type, stun::kNoPadding, kHmacBlock> {
  public:
-  Writer(MutableBytes buffer, Kind kind, const Transaction& transaction);
+  Writer(MutableBytes buffer, Kind kind, const Transaction& transaction)
+      : AttributeWriter(buffer, static_cast<uint16_t>(kind), transaction) {
+    add_number(Type::magic_cookie, kMagicCookie);
+  }
 
-  Writer& add(Type type, Bytes value);
-  Writer& add_text(Type type, std::string_view text) { return add(type, as_bytes(text)); }
-  Writer& add_number(Type type, uint32_t value);
-  Writer& add_address(Type type, const Endpoint& endpoint);
-  // XOR-MAPPED-ADDRESS: hidden behind the transaction id from its first octet on.
-  Writer& add_xor_address(Type type, const Endpoint& endpoint);
-  Writer& add_error(stun::Error error);
-  Writer& add_unknown_attributes(std::span<const uint16_t> types);
+  Writer& add_error(stun::Error error) { return put_error(error, stun::reason_of(error)); }
+  Writer& add_unknown_attributes(std::span<const uint16_t> types) {
+    return put_unknown_attributes(types, false);
+  }
   Writer& add_sequence_number(const SequenceNumber& number);
 
   // MESSAGE-INTEGRITY of 20 or 32 octets, the last attribute: says what the code is over;
   // set_code() fills it in. Nothing when it does not fit.
-  std::optional<Covered> add_integrity(size_t size);
-  void set_code(Bytes code);
-
-  bool fits() const { return !overflowed_; }
-  std::optional<size_t> size() const {
-    return fits() ? std::optional<size_t>(used_) : std::nullopt;
+  std::optional<Covered> add_integrity(size_t size) {
+    return put_integrity(Type::message_integrity, size);
   }
-  Bytes written() const { return buffer_.first(used_); }
-
- private:
-  MutableBytes make_room(Type type, size_t size);
-
-  MutableBytes buffer_;
-  size_t used_ = 0;
-  size_t code_at_ = 0;
-  bool overflowed_ = false;
 };
 
 // The answer to a request: responses and errors of Allocate and Set-Active-Destination. A Send

@@ -11,8 +11,6 @@ namespace fedge::stun {
 inline constexpr uint16_t kPort = 3478;
 inline constexpr uint32_t kMagicCookie = 0x2112a442;
 inline constexpr uint32_t kFingerprintMask = 0x5354554e;  // RFC 8489 section 14.7
-inline constexpr size_t kHeaderSize = 20;
-inline constexpr size_t kAttributeHeaderSize = 4;
 inline constexpr size_t kTransactionIdSize = 12;
 inline constexpr size_t kHmacSha1Size = 20;
 inline constexpr size_t kHmacSha256Size = 32;
@@ -99,10 +97,6 @@ enum class Type : uint16_t {
   third_party_authorization = 0x802e,  // RFC 7635
   mobility_ticket = 0x8030,            // RFC 8016
 };
-
-// Below it an agent must understand an attribute or refuse the request.
-inline constexpr uint16_t kFirstOptional = 0x8000;
-constexpr bool is_comprehension_required(uint16_t type) { return type < kFirstOptional; }
 
 enum class Error : uint16_t {
   try_alternate = 300,

@@ -35,14 +35,18 @@ uint32_t crc32(Bytes bytes) {
   return ~crc;
 }
 
+constexpr std::array<std::byte, kLargestCodeBlock> kZeros{};
+
 }  // namespace
 
-Covered cover(Bytes whole, size_t at, size_t size) {
+Covered cover(Bytes whole, size_t at, size_t size, size_t block) {
   Covered covered;
   std::memcpy(covered.head.data(), whole.data(), 2);
   store_be16(&covered.head[2], static_cast<uint16_t>(at + size - kHeaderSize));
   covered.body = whole.subspan(4, at - kAttributeHeaderSize - 4);
   covered.code = whole.subspan(at, size);
+  const size_t over = (covered.head.size() + covered.body.size()) % block;
+  if (over != 0) covered.zeros = Bytes(kZeros).first(block - over);
   return covered;
 }
 

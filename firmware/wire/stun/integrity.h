@@ -27,8 +27,10 @@ struct Covered {
 // the usage allows that (RFC 8489 section 14.6: not unless it says so, and TURN does not).
 std::optional<Covered> covered_by(const Message& message, Type integrity);
 
-// The same for an attribute whose value of `size` octets begins at `at`.
-Covered cover(Bytes whole, size_t at, size_t size);
+// The same for a code of `size` octets that begins at `at`. MS-TURN pads what it is over with zeros
+// to a multiple of `block` octets, at most kLargestCodeBlock.
+inline constexpr size_t kLargestCodeBlock = 64;
+Covered cover(Bytes whole, size_t at, size_t size, size_t block = 1);
 
 enum class Fingerprint : uint8_t { absent, right, wrong };
 Fingerprint check_fingerprint(const Message& message);

@@ -1,7 +1,6 @@
 #include "firmware/wire/stun/message.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace fedge::stun {
 
@@ -16,24 +15,11 @@ constexpr Class class_of(uint16_t type) {
 static_assert(method_of(encode_type(0xfff, Class::success)) == 0xfff);
 static_assert(class_of(encode_type(0xfff, Class::indication)) == Class::indication);
 
-constexpr size_t padded(size_t size) { return (size + 3) & ~size_t{3}; }
-
 bool is_hmac_sha256_size(size_t size) {
   return size >= kSmallestHmacSha256 && size <= kHmacSha256Size && size % 4 == 0;
 }
 
 }  // namespace
-
-const Attribute* Message::find(Type type) const {
-  for (const Attribute& a : attributes())
-    if (a.type == static_cast<uint16_t>(type)) return &a;
-  return nullptr;
-}
-
-std::optional<Bytes> Message::find_value(Type type) const {
-  const Attribute* a = find(type);
-  return a == nullptr ? std::nullopt : std::optional(value(*a));
-}
 
 Malformed Message::read_header(Bytes bytes) {
   if (bytes.size() < kHeaderSize) return Malformed::header_short;
@@ -42,61 +28,55 @@ Malformed Message::read_header(Bytes bytes) {
   const size_t length = load_be16(&bytes[2]);
   if (length % 4 != 0) return Malformed::length_multiple;
   if (length != bytes.size() - kHeaderSize) return Malformed::length_mismatch;
-  whole = bytes;
+  reset(bytes);
   method = method_of(type);
   message_class = class_of(type);
-  std::memcpy(transaction.data(), &bytes[4], transaction.size());
   is_classic = load_be32(&bytes[4]) != kMagicCookie;
   // RFC 8489 section 11: of RFC 3489 only Binding is left.
   if (is_classic && method != static_cast<uint16_t>(Method::binding))
     return Malformed::magic_cookie;
-  count_ = 0;
   has_integrity_ = has_integrity_sha256_ = false;
   return Malformed::none;
 }
 
-Malformed Message::add(uint16_t type, uint16_t size, uint32_t at) {
+Malformed Message::add(const Attribute& a) {
   bool ignored = has_integrity_sha256_ || has_integrity_;
-  switch (static_cast<Type>(type)) {
+  switch (static_cast<Type>(a.type)) {
     case Type::message_integrity:
       if (ignored) break;
-      if (size != kHmacSha1Size) return Malformed::integrity_length;
+      if (a.size != kHmacSha1Size) return Malformed::integrity_length;
       has_integrity_ = true;
       break;
     case Type::message_integrity_sha256:
       ignored = has_integrity_sha256_;
       if (ignored) break;
-      if (!is_hmac_sha256_size(size)) return Malformed::integrity_sha256_length;
+      if (!is_hmac_sha256_size(a.size)) return Malformed::integrity_sha256_length;
       has_integrity_sha256_ = true;
       break;
     case Type::fingerprint:
-      if (size != 4) return Malformed::fingerprint_length;
-      if (at + size != whole.size()) return Malformed::fingerprint_not_last;
+      if (a.size != 4) return Malformed::fingerprint_length;
+      if (a.at + a.size != whole.size()) return Malformed::fingerprint_not_last;
       ignored = false;
       break;
     default:
       break;
   }
   if (ignored) return Malformed::none;
-  if (count_ == kMostAttributes) return Malformed::attributes_many;
-  store_[count_++] = {type, size, at};
-  return Malformed::none;
+  return keep(a) ? Malformed::none : Malformed::attributes_many;
 }
 
 Malformed parse(Bytes bytes, Message& message) {
-  const Malformed fault = message.read_header(bytes);
+  Malformed fault = message.read_header(bytes);
   if (fault != Malformed::none) return fault;
+  Attribute a;
+  size_t at = kHeaderSize;
   // The length is a multiple of four and so is each step: an attribute's header is always whole.
-  for (size_t at = kHeaderSize; at < bytes.size();) {
-    const uint16_t type = load_be16(&bytes[at]);
-    const uint16_t size = load_be16(&bytes[at + 2]);
-    at += kAttributeHeaderSize;
-    if (bytes.size() - at < size) return Malformed::attribute_length;
-    const Malformed reason = message.add(type, size, static_cast<uint32_t>(at));
-    if (reason != Malformed::none) return reason;
-    at += padded(size);
+  Step step;
+  while ((step = take_attribute<kPadding>(bytes, at, a)) == Step::attribute) {
+    fault = message.add(a);
+    if (fault != Malformed::none) return fault;
   }
-  return Malformed::none;
+  return step == Step::end ? Malformed::none : Malformed::attribute_length;
 }
 
 bool looks_like_stun(Bytes bytes) {
@@ -104,10 +84,10 @@ bool looks_like_stun(Bytes bytes) {
          load_be16(&bytes[2]) % 4 == 0 && load_be32(&bytes[4]) == kMagicCookie;
 }
 
-size_t find_not_understood(const Message& message, bool (*understands)(uint16_t type),
+size_t find_not_understood(std::span<const Attribute> attributes, bool (*understands)(uint16_t),
                            std::span<uint16_t> out) {
   size_t count = 0;
-  for (const Attribute& a : message.attributes()) {
+  for (const Attribute& a : attributes) {
     if (!is_comprehension_required(a.type) || understands(a.type)) continue;
     const auto seen = out.first(count);
     if (std::ranges::find(seen, a.type) != seen.end()) continue;

@@ -2,8 +2,6 @@
 
 #include <array>
 
-#include "firmware/wire/turn/channel_data.h"
-
 namespace fedge::turn {
 
 using stun::Type;
@@ -175,16 +173,9 @@ std::optional<SendIndication> read_send_indication(const stun::Message& message)
 
 bool write_data_head(MutableBytes out, const stun::Transaction& transaction, const Endpoint& peer,
                      size_t size) {
-  const size_t head = data_head_size(peer.address);
-  const size_t length = head - stun::kHeaderSize + size + padding_of(size);
-  if (length > 0xffff) return false;
-  stun::Writer writer(out.first(head - stun::kAttributeHeaderSize), stun::Method::data,
-                      stun::Class::indication, transaction);
-  writer.add_xor_address(Type::xor_peer_address, peer);
-  store_be16(&out[head - 4], static_cast<uint16_t>(Type::data));
-  store_be16(&out[head - 2], static_cast<uint16_t>(size));
-  store_be16(&out[2], static_cast<uint16_t>(length));
-  return true;
+  return stun::Writer(out, stun::Method::data, stun::Class::indication, transaction)
+      .add_xor_address(Type::xor_peer_address, peer)
+      .end_with_head(Type::data, size);
 }
 
 }  // namespace fedge::turn

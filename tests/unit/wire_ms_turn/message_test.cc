@@ -9,6 +9,7 @@
 #include "firmware/wire/ms_turn/writer.h"
 #include "firmware/wire/stun/attributes.h"
 #include "tests/unit/wire_stun/hmac.h"
+#include "tests/unit/wire_stun/raw.h"
 
 namespace fedge::ms_turn {
 namespace {
@@ -17,31 +18,12 @@ using namespace std::string_view_literals;
 
 constexpr std::string_view kTransactionText = "0123456789abcdef";
 
-// Octets by hand, so that the writer is not its own judge.
-class Raw {
- public:
-  explicit Raw(uint16_t kind = 3) {
-    be16(kind);
-    be16(0);
-    text_ += kTransactionText;
-  }
-  Raw& cookie() { return attribute(0x000f, "\x72\xc6\x4b\xc6"); }
-  Raw& attribute(uint16_t type, std::string_view value) {
-    be16(type);
-    be16(static_cast<uint16_t>(value.size()));
-    text_ += value;
-    store_be16(&text_[2], static_cast<uint16_t>(text_.size() - kHeaderSize));
+struct Raw : stun::test::Raw {
+  explicit Raw(uint16_t kind = 3) : stun::test::Raw(kind, kTransactionText, stun::kNoPadding) {}
+  Raw& cookie() {
+    attribute(Type::magic_cookie, "\x72\xc6\x4b\xc6");
     return *this;
   }
-  std::string text() const { return text_; }
-
- private:
-  void be16(uint16_t v) {
-    char octets[2];
-    store_be16(octets, v);
-    text_.append(octets, 2);
-  }
-  std::string text_;
 };
 
 Malformed fault_of(const std::string& text) {
@@ -90,7 +72,8 @@ TEST_F(M2_MsTurn, SaysWhatIsWrong) {
   for (const uint16_t kind : {0x0003, 0x0103, 0x0113, 0x0004, 0x0115, 0x0006, 0x0106, 0x0116})
     EXPECT_EQ(fault_of(Raw(kind).cookie().text()), Malformed::none) << kind;
   EXPECT_EQ(fault_of(Raw().text()), Malformed::magic_cookie);
-  EXPECT_EQ(fault_of(Raw().attribute(0x0006, "user").cookie().text()), Malformed::magic_cookie);
+  EXPECT_EQ(fault_of(Raw().attribute(0x0006, "user").attribute(0x000f, "\x72\xc6\x4b\xc6").text()),
+            Malformed::magic_cookie);
   EXPECT_EQ(fault_of(Raw().attribute(0x000f, "\x72\xc6\x4b\xc7").text()), Malformed::magic_cookie);
   EXPECT_EQ(fault_of(Raw().attribute(0x000f, "\x72\xc6\x4b\xc6\0"sv).text()),
             Malformed::magic_cookie);

@@ -8,6 +8,7 @@
 
 #include "firmware/wire/stun/integrity.h"
 #include "firmware/wire/stun/writer.h"
+#include "tests/unit/wire_stun/raw.h"
 
 namespace fedge::stun {
 namespace {
@@ -18,34 +19,12 @@ Transaction transaction_of(char c) {
   return make_transaction(id);
 }
 
-// Attributes as given, header and padding right unless a test spoils them.
-class Raw {
- public:
-  explicit Raw(uint16_t type = 0x0001) {
-    be16(type);
-    be16(0);
-    text_ += std::string("\x21\x12\xa4\x42", 4) + "abcdefghijkl";
-  }
-  Raw& attribute(uint16_t type, std::string_view value) {
-    be16(type);
-    be16(static_cast<uint16_t>(value.size()));
-    text_ += value;
-    while (text_.size() % 4 != 0) text_ += ' ';
-    store_be16(&text_[2], static_cast<uint16_t>(text_.size() - kHeaderSize));
-    return *this;
-  }
-  Raw& attribute(Type type, std::string_view value) {
-    return attribute(static_cast<uint16_t>(type), value);
-  }
-  std::string text() const { return text_; }
-
- private:
-  void be16(uint16_t v) {
-    char octets[2];
-    store_be16(octets, v);
-    text_.append(octets, 2);
-  }
-  std::string text_;
+struct Raw : test::Raw {
+  explicit Raw(uint16_t type = 0x0001)
+      : test::Raw(type,
+                  "\x21\x12\xa4\x42"
+                  "abcdefghijkl",
+                  kPadding) {}
 };
 
 Malformed fault_of(const std::string& text) {
