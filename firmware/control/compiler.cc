@@ -218,6 +218,7 @@ Result<Compiled> compile(const topo::Topology& t, const CertificateSource& certi
   Compiled compiled;
   compiled.sections[Kind::appliance] = compile_appliance(t);
   compiled.sections[Kind::signalling] = compile_signalling(t);
+  compiled.sections[Kind::media] = Writer(Kind::media).finish(snapshot::Media{});
   Error error;
   const auto keep = [&](Kind kind, Result<std::string> section) {
     if (!section) error = std::move(section.error());

@@ -12,7 +12,8 @@ using link::Process;
 
 namespace {
 
-constexpr Process kKeyOwners[] = {Process::control, Process::signal, Process::agent};
+constexpr Process kKeyOwners[] = {Process::control, Process::fastpath, Process::signal,
+                                  Process::agent};
 
 // Control unseals nothing at run time of the others, but seals for them what it publishes.
 bool gets_key(Process process, Process owner) {
@@ -83,7 +84,7 @@ void Broker::connect(Process a, Process b, Supervisor& supervisor) {
 void Broker::give(Process process, Supervisor& supervisor) {
   if (link::Channel* to = supervisor.channel(process)) {
     give_counters(process, *to);
-    if (process != Process::fastpath) give_keys(process, *to);
+    give_keys(process, *to);
   }
   for (const Process other : Supervisor::children()) {
     if (other != process && link::linked(process, other)) connect(process, other, supervisor);

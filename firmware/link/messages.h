@@ -35,6 +35,13 @@ enum class MessageKind : uint16_t {
   next_hop_state,    // signal → control: who answers and who does not
   failover,          // signal → control: a request went to another target
   name_found,        // signal → control: where next hops are that are found by name
+  session_memory,    // init → fastpath (writable), control (read-only): a worker's records; fd
+  neighbour_wanted,  // fastpath → init: look for this neighbour and keep looking
+  session_end,       // control → fastpath: the operator ends a session
+  anchor,            // signal → fastpath: an anchored stream begins or changes
+  anchor_end,        // signal → fastpath: it is over; fastpath → signal: it ended by silence
+  anchor_held,       // fastpath → signal: one that is there, told when the link opens
+  front_ring,        // front → fastpath: a worker's ring; fds
 };
 
 struct Ready {
@@ -209,6 +216,92 @@ struct PeerGone {
   template <class V>
   bool visit(V& v) {
     return v(realm) && v(remote);
+  }
+};
+
+// One worker's session records (dataplane/media/records.h), kept over restarts. An empty memfd is
+// the fast path's to size; it is sparse.
+struct SessionMemory {  // 1 fd
+  static constexpr auto kKind = MessageKind::session_memory;
+  uint16_t worker = 0;
+  uint16_t workers = 0;
+  template <class V>
+  bool visit(V& v) {
+    return v(worker) && v(workers);
+  }
+};
+
+struct NeighbourWanted {
+  static constexpr auto kKind = MessageKind::neighbour_wanted;
+  std::string realm;
+  Endpoint neighbour;  // the port means nothing
+  template <class V>
+  bool visit(V& v) {
+    return v(realm) && v(neighbour);
+  }
+};
+
+struct SessionEnd {
+  static constexpr auto kKind = MessageKind::session_end;
+  uint16_t worker = 0;
+  uint32_t index = 0;
+  uint32_t generation = 0;
+  template <class V>
+  bool visit(V& v) {
+    return v(worker) && v(index) && v(generation);
+  }
+};
+
+// One side of an anchored stream (M4): ours, and what the other end's SDP says. Signal picks the
+// ports, of a pool that is for anchoring; both sides' even ports have the same
+// (port >> 1) % workers.
+struct AnchorSide {
+  std::string realm;
+  Endpoint local;   // RTP; RTCP is on the next port
+  Endpoint remote;  // family 0: not known yet
+  Endpoint remote_rtcp;
+  uint8_t prefix = 0;  // leading bits of remote's address that its packets must share
+  bool muxed = false;  // RFC 5761
+  template <class V>
+  bool visit(V& v) {
+    return v(realm) && v(local) && v(remote) && v(remote_rtcp) && v(prefix) && v(muxed);
+  }
+};
+
+struct Anchor {
+  static constexpr auto kKind = MessageKind::anchor;
+  uint64_t id = 0;      // signal's, random
+  uint64_t call = 0;    // hash of the Call-ID: all streams of a call
+  std::string call_id;  // its beginning, for the operator
+  AnchorSide caller;
+  AnchorSide callee;
+  template <class V>
+  bool visit(V& v) {
+    return v(id) && v(call) && v(call_id) && caller.visit(v) && callee.visit(v);
+  }
+};
+
+struct AnchorHeld : Anchor {
+  static constexpr auto kKind = MessageKind::anchor_held;
+};
+
+struct AnchorEnd {
+  static constexpr auto kKind = MessageKind::anchor_end;
+  uint64_t id = 0;  // 0: every stream of the call
+  uint64_t call = 0;
+  template <class V>
+  bool visit(V& v) {
+    return v(id) && v(call);
+  }
+};
+
+// A pair of rings between front and one worker (dataplane/media/front_ring.h).
+struct FrontRing {  // 3 fds: the memory, what wakes the worker, what wakes front
+  static constexpr auto kKind = MessageKind::front_ring;
+  uint16_t worker = 0;
+  template <class V>
+  bool visit(V& v) {
+    return v(worker);
   }
 };
 

@@ -13,11 +13,12 @@ using snapshot::Kind;
 using enum MessageKind;
 using enum Process;
 
-constexpr std::array kFastpathSections{Kind::appliance, Kind::realms, Kind::listeners,
-                                       Kind::routing, Kind::resolver};
-constexpr std::array kSignalSections{Kind::appliance, Kind::realms,     Kind::listeners,
-                                     Kind::tls,       Kind::routing,    Kind::signalling,
-                                     Kind::resolver,  Kind::keys_signal};
+constexpr std::array kFastpathSections{Kind::appliance,    Kind::realms,   Kind::listeners,
+                                       Kind::routing,      Kind::resolver, Kind::media,
+                                       Kind::keys_fastpath};
+constexpr std::array kSignalSections{Kind::appliance, Kind::realms,  Kind::listeners,
+                                     Kind::tls,       Kind::routing, Kind::signalling,
+                                     Kind::resolver,  Kind::media,   Kind::keys_signal};
 constexpr std::array kAgentSections{Kind::appliance, Kind::management, Kind::keys_agent};
 
 // Numbers, not names: the box needs no passwd entries, and two appliances share a machine.
@@ -29,25 +30,28 @@ constexpr std::array<ProcessSpec, kProcessCount> kProcesses{{
     {agent, "agent", 64304, Namespace::machine, false, true, kAgentSections},
 }};
 
-constexpr std::array kInitToControl{link_opened,   counters,      sealing_key,
-                                    publish_state, process_state, stop};
+constexpr std::array kInitToControl{link_opened,   counters,       sealing_key, publish_state,
+                                    process_state, session_memory, stop};
 constexpr std::array kControlToInit{ready, snapshot_offer};
-constexpr std::array kInitToFastpath{link_opened, counters,       snapshot_offer,
-                                     tap_queue,   netlink_socket, stop};
+constexpr std::array kInitToFastpath{link_opened, counters,       snapshot_offer, sealing_key,
+                                     tap_queue,   netlink_socket, session_memory, stop};
+constexpr std::array kFastpathToInit{ready, snapshot_running, neighbour_wanted};
 constexpr std::array kInitToSignal{link_opened, counters, snapshot_offer, sealing_key, stop};
 constexpr std::array kInitToAgent{link_opened, counters,         snapshot_offer,
                                   sealing_key, listening_socket, stop};
 constexpr std::array kForwarderToInit{ready, snapshot_running};
 constexpr std::array kAgentToControl{api_request};
 constexpr std::array kControlToAgent{api_reply};
-constexpr std::array kSignalToFastpath{peer_connected, peer_gone};
+constexpr std::array kSignalToFastpath{peer_connected, peer_gone, anchor, anchor_end};
+constexpr std::array kFastpathToSignal{anchor_end, anchor_held};
+constexpr std::array kControlToFastpath{session_end};
 constexpr std::array kSignalToControl{next_hop_state, failover, name_found};
 
-constexpr std::array<LinkSpec, 12> kLinks{{
+constexpr std::array<LinkSpec, 14> kLinks{{
     {init, control, kInitToControl},
     {control, init, kControlToInit},
     {init, fastpath, kInitToFastpath},
-    {fastpath, init, kForwarderToInit},
+    {fastpath, init, kFastpathToInit},
     {init, signal, kInitToSignal},
     {signal, init, kForwarderToInit},
     {init, agent, kInitToAgent},
@@ -55,6 +59,8 @@ constexpr std::array<LinkSpec, 12> kLinks{{
     {agent, control, kAgentToControl},
     {control, agent, kControlToAgent},
     {signal, fastpath, kSignalToFastpath},
+    {fastpath, signal, kFastpathToSignal},
+    {control, fastpath, kControlToFastpath},
     {signal, control, kSignalToControl},
 }};
 

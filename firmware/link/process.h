@@ -39,7 +39,8 @@ struct LinkSpec {
   std::span<const MessageKind> kinds;
 };
 
-// Every link has init at one end, or is one of: agent-control, signal-fastpath.
+// Every link has init at one end, or is one of: agent-control, signal-fastpath, signal-control,
+// control-fastpath.
 bool linked(Process a, Process b);
 bool may_send(Process from, Process to, MessageKind kind);
 

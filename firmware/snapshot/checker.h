@@ -89,5 +89,6 @@ std::string check_references(const Section<Routing>& section);
 std::string check_references(const Section<Signalling>& section);
 std::string check_references(const Section<Management>& section);
 std::string check_references(const Section<Resolver>& section);
+std::string check_references(const Section<Media>& section);
 
 }  // namespace fedge::snapshot

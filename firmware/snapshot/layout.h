@@ -18,14 +18,16 @@ enum class Kind : uint16_t {
   signalling = 6,
   management = 7,
   resolver = 8,
+  media = 9,
   // Private keys, encrypted for one process (pki/seal.h): opaque here.
   keys_signal = 100,
   keys_agent = 101,
+  keys_fastpath = 102,
 };
 
 struct SectionHeader {
   static constexpr uint32_t kMagic = 0x53474546;  // "FEGS"
-  static constexpr uint16_t kFormat = 2;          // of the records below; any change counts up
+  static constexpr uint16_t kFormat = 3;          // of the records below; any change counts up
   uint32_t magic;
   uint16_t format;
   uint16_t kind;

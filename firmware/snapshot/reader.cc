@@ -28,6 +28,10 @@ std::string_view name_of(Kind kind) {
       return "management section";
     case Kind::resolver:
       return "resolver section";
+    case Kind::media:
+      return "media section";
+    case Kind::keys_fastpath:
+      return "fast path's key section";
     case Kind::keys_signal:
       return "signal's key section";
     case Kind::keys_agent:
@@ -117,5 +121,6 @@ template class Section<Routing>;
 template class Section<Signalling>;
 template class Section<Management>;
 template class Section<Resolver>;
+template class Section<Media>;
 
 }  // namespace fedge::snapshot

@@ -48,6 +48,7 @@ class Section {
 Status check_against(const Section<Listeners>& listeners, const Section<Realms>& realms,
                      const Section<Tls>& tls);
 Status check_against(const Section<Resolver>& resolver, const Section<Realms>& realms);
+Status check_against(const Section<Media>& media, const Section<Realms>& realms);
 Status check_against(const Section<Routing>& routing, const Section<Realms>& realms,
                      const Section<Tls>& tls);
 

@@ -157,6 +157,42 @@ std::string check_references(const Section<Resolver>& section) {
   return {};
 }
 
+std::string check_references(const Section<Media>& section) {
+  const Media& media = section.root();
+  const auto pools = section.items(media.pools);
+  for (size_t i = 0; i < pools.size(); ++i) {
+    const MediaPool& pool = pools[i];
+    if (pool.addresses.count == 0) return at("media pool", i, "has no address");
+    if (pool.first_port % 2 != 0 || pool.last_port % 2 != 1 || pool.first_port > pool.last_port ||
+        pool.first_port < 1024) {
+      return at("media pool", i, "has no range of whole port pairs");
+    }
+  }
+  for (const PeerRule& rule : section.items(media.peer_rules)) {
+    if (rule.allow > 1) return "a peer rule neither allows nor denies";
+  }
+  const auto keys = section.items(media.token_keys);
+  if (!std::ranges::is_sorted(keys, {}, &TokenKey::effective_from)) {
+    return "the token keys are out of order";
+  }
+  if (media.alternates.count > 2) return "there are more than two alternate servers";
+  if (pools.empty()) return {};
+  for (const uint32_t value :
+       {media.max_sessions, media.max_sessions_per_user, media.max_sessions_per_source,
+        media.credential_minutes, media.lifetime_default_s, media.lifetime_max_s, media.nonce_s}) {
+    if (value == 0) return "a limit or a lifetime of media is zero";
+  }
+  return {};
+}
+
+Status check_against(const Section<Media>& media, const Section<Realms>& realms) {
+  for (const MediaPool& pool : media.items(media.root().pools)) {
+    if (pool.realm < realms.root().realms.count) continue;
+    return fail("media pool", "names a realm that this snapshot does not have", "publish again");
+  }
+  return {};
+}
+
 Status check_against(const Section<Listeners>& listeners, const Section<Realms>& realms,
                      const Section<Tls>& tls) {
   for (const Listener& l : listeners.items(listeners.root().listeners)) {

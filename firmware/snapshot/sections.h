@@ -13,8 +13,8 @@ namespace fedge::snapshot {
 
 inline constexpr uint16_t kNone16 = 0xffff;
 
-enum class Transport : uint8_t { tcp, tls };
-constexpr bool is_valid(Transport t) { return t <= Transport::tls; }
+enum class Transport : uint8_t { tcp, tls, udp };
+constexpr bool is_valid(Transport t) { return t <= Transport::udp; }
 
 enum class Service : uint8_t { access, av, webconf, mras, xmpp, autodiscover };
 constexpr bool is_valid(Service s) { return s <= Service::autodiscover; }
@@ -92,8 +92,8 @@ struct Listener {
   Text name;
   Endpoint endpoint;
   uint16_t realm;        // index into Realms::realms of the same snapshot
-  uint16_t tls_context;  // index into Tls::contexts, kNone16 for plain TCP
-  Transport transport;
+  uint16_t tls_context;  // index into Tls::contexts, kNone16 for plain TCP and UDP
+  Transport transport;   // udp: media only (service av)
   Service service;
   uint8_t reserved[2] = {};
   template <class F>
@@ -162,6 +162,21 @@ enum class Lookup : uint8_t {
 };
 constexpr bool is_valid(Lookup l) { return l <= Lookup::srv; }
 
+// What becomes of the media of calls with a host (M4).
+enum class MediaHandling : uint8_t {
+  pass,    // SDP is not touched
+  anchor,  // RTP goes through our relay ports
+};
+constexpr bool is_valid(MediaHandling m) { return m <= MediaHandling::anchor; }
+
+// ICE candidates in anchored SDP.
+enum class IceHandling : uint8_t {
+  strip,       // taken out: the host sees plain RTP
+  pass,        // left as they are: ends may find a way around us
+  relay_only,  // replaced by one candidate, our port
+};
+constexpr bool is_valid(IceHandling i) { return i <= IceHandling::relay_only; }
+
 // One host that requests can be sent to, or that may send to us.
 struct NextHop {
   // Its name, checked in its certificate (of an SRV target, the target's name is checked); an
@@ -173,9 +188,14 @@ struct NextHop {
   Transport transport;
   Lookup lookup = Lookup::none;
   uint16_t port = 0;  // where it listens, when its addresses are looked up
+  MediaHandling media = MediaHandling::pass;
+  IceHandling ice = IceHandling::strip;
+  // Its anchored media may come from this many leading bits of the address in its SDP (RFC 7362).
+  uint8_t latch_v4 = 32;
+  uint8_t latch_v6 = 64;
   template <class F>
   void each(F&& f) const {
-    f(host), f(endpoints), f(transport), f(lookup);
+    f(host), f(endpoints), f(transport), f(lookup), f(media), f(ice);
   }
 };
 
@@ -303,6 +323,79 @@ struct Resolver {
   template <class F>
   void each(F&& f) const {
     f(servers);
+  }
+};
+
+// --- media: relay ports, who may use them, and keys of credentials ------------------------------
+
+// Relay ports: each address with each port of the range. Ports come in pairs, the even one first.
+enum class PoolUse : uint8_t {
+  turn,    // given to clients' allocations by the fast path
+  anchor,  // given to anchored calls by signal
+};
+constexpr bool is_valid(PoolUse u) { return u <= PoolUse::anchor; }
+
+struct MediaPool {
+  Slice<IpAddress> addresses;  // of the realm's own; no two pools share address and port
+  uint16_t realm;
+  uint16_t first_port;  // even
+  uint16_t last_port;   // odd, inclusive
+  PoolUse use;
+  uint8_t reserved = 0;
+  template <class F>
+  void each(F&& f) const {
+    f(addresses), f(use);
+  }
+};
+
+// Which peers may be relayed to, beside what is never allowed unless a rule here says so
+// (loopback, own addresses …): the longest prefix decides.
+struct PeerRule {
+  Prefix prefix;
+  uint8_t allow;  // 0 or 1
+  template <class F>
+  void each(F&& f) const {
+    f(prefix);
+  }
+};
+
+// A key that credentials are made with, derived from one A/V certificate's private key. New
+// credentials come from the latest in force; all that are listed verify.
+struct TokenKey {
+  uint64_t key;            // which key of the process's key section: 32 octets
+  int64_t effective_from;  // seconds since 1970; likewise the next
+  int64_t expires;         // its certificate's end
+  uint32_t id;             // stands in credentials: the same on every appliance of a pool
+  uint32_t reserved = 0;
+  template <class F>
+  void each(F&&) const {}
+};
+
+// What MRAS tells clients to use, in this order: the listeners of service av by public address.
+struct Media {
+  static constexpr Kind kKind = Kind::media;
+  Text turn_realm;  // REALM of TURN and MS-TURN
+  Slice<MediaPool> pools;
+  Slice<PeerRule> peer_rules;
+  Slice<TokenKey> token_keys;  // sorted by effective_from
+  Slice<Endpoint> alternates;  // ALTERNATE-SERVER while draining: one of a family, or none
+  uint32_t max_sessions;       // TURN allocations and anchored streams together
+  uint32_t max_sessions_per_user;
+  uint32_t max_sessions_per_source;
+  uint32_t kbps_per_session;  // each way; 0: no limit. Likewise the next two
+  uint32_t kbps_per_user;
+  uint32_t kbps_total;
+  uint32_t credential_minutes;  // how long credentials last unless asked otherwise
+  uint32_t lifetime_default_s;  // of an allocation
+  uint32_t lifetime_max_s;
+  uint32_t nonce_s;    // how long a nonce is good
+  uint32_t silence_s;  // an anchored stream without a packet ends; 0: never
+  uint8_t draining;    // 1: no new allocations, those that are there go on
+  uint8_t relatch;     // 1: an anchored stream may move to another source within its prefix
+  uint8_t reserved[2] = {};
+  template <class F>
+  void each(F&& f) const {
+    f(turn_realm), f(pools), f(peer_rules), f(token_keys), f(alternates);
   }
 };
 

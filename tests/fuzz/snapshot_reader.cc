@@ -86,5 +86,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   open_as<Signalling>(bytes);
   open_as<Management>(bytes);
   open_as<Resolver>(bytes);
+  open_as<Media>(bytes);
   return 0;
 }

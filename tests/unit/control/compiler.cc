@@ -75,7 +75,7 @@ TEST(Compiler, P1_MakesEverySectionAndTheSameBytesAgain) {
   for (const auto& [kind, bytes] : first->sections) kinds.push_back(kind);
   EXPECT_EQ(kinds,
             (std::vector{Kind::appliance, Kind::realms, Kind::listeners, Kind::tls, Kind::routing,
-                         Kind::signalling, Kind::management, Kind::resolver}));
+                         Kind::signalling, Kind::management, Kind::resolver, Kind::media}));
 }
 
 TEST(Compiler, P1_OnlyWhatChangedIsAnotherSection) {

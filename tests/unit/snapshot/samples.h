@@ -87,6 +87,25 @@ inline std::string sample_resolver() {
   return w.finish(Resolver{w.slice<Endpoint>({endpoint("10.1.0.53:53")}), 0});
 }
 
+inline std::string sample_media() {
+  Writer w(Kind::media);
+  const auto address = [](const char* text) { return *IpAddress::parse(text); };
+  Media root{};
+  root.turn_realm = w.text("edge.example.com");
+  root.pools = w.slice<MediaPool>(
+      {{w.slice<IpAddress>({address("203.0.113.5")}), 0, 50000, 54999, PoolUse::turn},
+       {w.slice<IpAddress>({address("203.0.113.5")}), 0, 55000, 59999, PoolUse::anchor}});
+  root.peer_rules = w.slice<PeerRule>({{*Prefix::parse("10.1.0.0/16"), 1}});
+  root.token_keys = w.slice<TokenKey>({{7, 0, 2'000'000'000, 99}});
+  root.alternates = w.slice<Endpoint>({endpoint("203.0.113.9:3478")});
+  root.max_sessions = root.max_sessions_per_user = root.max_sessions_per_source = 100;
+  root.credential_minutes = 480;
+  root.lifetime_default_s = 600;
+  root.lifetime_max_s = 3600;
+  root.nonce_s = 3600;
+  return w.finish(root);
+}
+
 inline std::vector<std::pair<Kind, std::string>> all_samples() {
   return {{Kind::appliance, sample_appliance()},
           {Kind::realms, sample_realms()},
@@ -95,7 +114,8 @@ inline std::vector<std::pair<Kind, std::string>> all_samples() {
           {Kind::routing, sample_routing({"a.example", "*.b.example", "u@c.example"})},
           {Kind::signalling, sample_signalling()},
           {Kind::management, sample_management()},
-          {Kind::resolver, sample_resolver()}};
+          {Kind::resolver, sample_resolver()},
+          {Kind::media, sample_media()}};
 }
 
 inline Status open_as(Kind kind, Bytes bytes) {
@@ -121,6 +141,8 @@ inline Status open_as(Kind kind, Bytes bytes) {
       return check(static_cast<Management*>(nullptr));
     case Kind::resolver:
       return check(static_cast<Resolver*>(nullptr));
+    case Kind::media:
+      return check(static_cast<Media*>(nullptr));
     default:
       return check_envelope(bytes, kind);
   }

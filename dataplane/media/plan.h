@@ -1,0 +1,118 @@
+// What one snapshot says about media, compiled for workers: immutable, swapped between two packets.
+// Keys are derived off the path, too.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dataplane/media/address.h"
+#include "firmware/base/result.h"
+#include "firmware/pki/seal.h"
+#include "firmware/snapshot/reader.h"
+#include "firmware/wire/ip/packet.h"
+
+namespace fedge::media {
+
+// One of our addresses and what media serves on it.
+struct LocalAddress {
+  IpAddress address;
+  IpAddress public_address;  // what clients and peers are told; the same without NAT
+  uint16_t realm = 0;
+  uint16_t port = 0;  // of the box
+  uint16_t vlan = 0;
+  ip::Mac mac{};                     // of the port
+  uint32_t first_slot = 0xffffffff;  // of its relay ports in the port table; none: 0xffffffff
+  std::vector<uint16_t> turn_ports;  // UDP listeners of service av
+};
+
+struct RealmMedia {
+  std::string name;
+  uint16_t mtu = 1500;
+  uint8_t dscp = 46;
+};
+
+// Relay ports of one address: slots [first_slot, first_slot + ports).
+struct RelayRange {
+  uint32_t first_slot = 0;
+  uint16_t first_port = 0;
+  uint16_t last_port = 0;
+  uint16_t local = 0;  // place among Plan::locals
+  snapshot::PoolUse use{};
+};
+
+struct TokenSecret {
+  uint32_t id = 0;
+  int64_t effective_from = 0;
+  int64_t expires = 0;
+  pki::Secret key;  // 32 octets
+};
+
+// A port of the box, as the edge opened it.
+struct BoxPort {
+  std::string device;  // the board's name, as in Port.device of the realms section
+  ip::Mac mac{};
+};
+
+struct PlanSections {
+  const snapshot::Section<snapshot::Realms>& realms;
+  const snapshot::Section<snapshot::Listeners>& listeners;
+  const snapshot::Section<snapshot::Media>& media;
+  std::span<const pki::PrivateKey> keys;  // of the process's key section
+};
+
+enum class PeerVerdict : uint8_t {
+  allowed,
+  denied,     // 403
+  our_relay,  // one of our own relay addresses, or its public translation: reached inside
+};
+
+class Plan {
+ public:
+  // Fails with a sentence for the operator. `sequence` counts up with every plan; records keep its
+  // low 32 bits, never 0.
+  static Result<std::unique_ptr<const Plan>> build(const PlanSections& sections,
+                                                   std::span<const BoxPort> ports,
+                                                   uint32_t sequence);
+  // Nothing is ours. What a box runs before its first snapshot.
+  static std::unique_ptr<const Plan> none();
+
+  uint32_t sequence() const { return sequence_; }
+  // Limits, lifetimes, switches as they are configured.
+  const snapshot::Media& limits() const { return limits_; }
+  std::string_view turn_realm() const { return turn_realm_; }
+  std::span<const LocalAddress> locals() const { return locals_; }
+  std::span<const RealmMedia> realms() const { return realms_; }
+  std::span<const RelayRange> ranges() const { return ranges_; }
+  uint32_t slots() const { return slots_; }  // of all ranges
+  std::span<const TokenSecret> secrets() const { return secrets_; }
+  const Endpoint& alternate(uint8_t family) const {
+    return family == 4 ? alternate_v4_ : alternate_v6_;
+  }
+
+  // The place of one of our addresses that media serves, -1 when it is none. On each packet's path.
+  int find_local(uint16_t port, uint16_t vlan, const Address& address) const;
+  // The same for an address in any realm, public translations included.
+  int find_local(const IpAddress& address) const;
+  // What policy says of a peer (M5): ours, denied by nature (loopback, link-local, multicast,
+  // unspecified, broadcast, mapped and translated forms of these, every own address), or what the
+  // longest rule says; private and other special-purpose prefixes (RFC 6890) are denied unless a
+  // rule allows. Not on each packet's path: records remember it for one plan.
+  PeerVerdict judge_peer(const IpAddress& peer) const;
+
+ private:
+  Plan() = default;
+  uint32_t sequence_ = 0;
+  snapshot::Media limits_{};
+  std::string turn_realm_;
+  std::vector<LocalAddress> locals_;
+  std::vector<RealmMedia> realms_;
+  std::vector<RelayRange> ranges_;
+  uint32_t slots_ = 0;
+  std::vector<TokenSecret> secrets_;
+  Endpoint alternate_v4_, alternate_v6_;
+};
+
+}  // namespace fedge::media
