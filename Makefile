@@ -13,9 +13,9 @@ SANITIZE ?=
 # Folders in the order in which they may include each other (tests/tools/lint has the table).
 LIBRARIES := firmware/base firmware/net firmware/wire/ip firmware/wire/sip \
   firmware/wire/dns firmware/wire/stun firmware/wire/turn firmware/wire/ms_turn firmware/wire/rtp \
-  firmware/wire/sdp firmware/netlink firmware/resolve firmware/http firmware/snapshot \
-  firmware/link firmware/pki firmware/topology firmware/store board/linux \
-  firmware/control firmware/init \
+  firmware/wire/sdp firmware/wire/xml firmware/wire/mras firmware/netlink firmware/resolve \
+  firmware/http firmware/snapshot firmware/link firmware/pki firmware/topology firmware/store \
+  board/linux firmware/control firmware/init \
   dataplane/admission dataplane/fastpath dataplane/sip dataplane/signal mgmt/agent
 
 PROGRAMS := fedge-init fedge-control fedge-fastpath fedge-signal fedge-agent
@@ -39,7 +39,7 @@ DPDK_LIBS  := -Wl,--whole-archive $(DPDK_DRIVERS:%=-l:librte_%.a) -Wl,--no-whole
   -Wl,--start-group $(DPDK_PARTS:%=-l:librte_%.a) -Wl,--end-group \
   -lxdp -lbpf -lelf -lz -lnuma -lbsd -ldl -lm
 LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -lcjson -lsqlite3 -lmnl -lseccomp -lcap \
-  -lxxhash -lspdlog -lfmt -lpthread
+  -lxxhash -lexpat -lspdlog -lfmt -lpthread
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wvla -Wnon-virtual-dtor \
   $(if $(findstring clang,$(CXX)),,-Wno-restrict -Wno-stringop-overflow)
