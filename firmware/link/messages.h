@@ -258,7 +258,9 @@ struct SessionEnd {
 struct AnchorSide {
   std::string realm;
   Endpoint local;   // RTP; RTCP is on the next port
-  Endpoint remote;  // family 0: not known yet
+  // Family 0: as it was before; not known yet when the stream is new. Each SDP tells of its
+  // sender's side only.
+  Endpoint remote;
   Endpoint remote_rtcp;
   uint8_t prefix = 0;  // leading bits of remote's address that its packets must share
   bool muxed = false;  // RFC 5761
