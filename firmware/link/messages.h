@@ -219,7 +219,7 @@ struct PeerGone {
   }
 };
 
-// One worker's session records (dataplane/media/records.h), kept over restarts. An empty memfd is
+// One worker's session records (session_records.h), kept over restarts. An empty memfd is
 // the fast path's to size; it is sparse.
 struct SessionMemory {  // 1 fd
   static constexpr auto kKind = MessageKind::session_memory;
