@@ -51,6 +51,52 @@ Result<Secret> to_der(Key& key) {
   return der;
 }
 
+namespace {
+
+// A large number, wiped when it goes.
+class Number {
+ public:
+  Number() { mbedtls_mpi_init(&mpi_); }
+  Number(const Number&) = delete;
+  Number& operator=(const Number&) = delete;
+  ~Number() { mbedtls_mpi_free(&mpi_); }
+  mbedtls_mpi* get() { return &mpi_; }
+
+ private:
+  mbedtls_mpi mpi_;
+};
+
+int append_number(std::vector<std::byte>& out, const mbedtls_mpi* number, size_t size) {
+  const size_t at = out.size();
+  out.resize(at + size);
+  return mbedtls_mpi_write_binary(number, reinterpret_cast<unsigned char*>(&out[at]), size);
+}
+
+}  // namespace
+
+Result<Secret> secret_numbers(Key& key) {
+  // Never grows beyond what it began with: no copy stays behind.
+  std::vector<std::byte> octets;
+  octets.reserve(4096);
+  int code = MBEDTLS_ERR_PK_UNKNOWN_PK_ALG;
+  if (mbedtls_pk_get_type(key.get()) == MBEDTLS_PK_RSA) {
+    Number p, q;
+    code =
+        mbedtls_rsa_export(mbedtls_pk_rsa(*key.get()), nullptr, p.get(), q.get(), nullptr, nullptr);
+    if (code == 0 && mbedtls_mpi_cmp_mpi(p.get(), q.get()) < 0) mbedtls_mpi_swap(p.get(), q.get());
+    for (Number* prime : {&p, &q})
+      if (code == 0) code = append_number(octets, prime->get(), mbedtls_mpi_size(prime->get()));
+  } else if (mbedtls_pk_can_do(key.get(), MBEDTLS_PK_ECKEY) != 0) {
+    const mbedtls_ecp_keypair* const pair = mbedtls_pk_ec(*key.get());
+    const auto& group = pair->MBEDTLS_PRIVATE(grp);
+    octets.resize(2);
+    store_be16(octets.data(), mbedtls_ecp_curve_info_from_grp_id(group.id)->tls_id);
+    code = append_number(octets, &pair->MBEDTLS_PRIVATE(d), (group.nbits + 7) / 8);
+  }
+  if (code != 0) return fail("private key", "has no numbers to read: " + error_text(code));
+  return Secret(std::move(octets));
+}
+
 int random_bytes(void*, unsigned char* out, size_t size) {
   while (size > 0) {
     const ssize_t n = ::getrandom(out, size, 0);

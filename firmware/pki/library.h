@@ -60,6 +60,10 @@ class Key {
 
 // PKCS#1 or SEC1, whatever form the key was read from.
 Result<Secret> to_der(Key& key);
+// The numbers that nobody else has, in a form that only depends on the key: an RSA key's primes,
+// the larger one first; the scalar of a key on a curve, as long as the curve's order, behind the
+// curve's number in TLS.
+Result<Secret> secret_numbers(Key& key);
 
 // mbedTLS's random callback: the kernel's generator.
 int random_bytes(void* unused, unsigned char* out, size_t size);
