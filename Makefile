@@ -16,7 +16,8 @@ LIBRARIES := firmware/base firmware/net firmware/wire/ip firmware/wire/sip \
   firmware/wire/sdp firmware/wire/xml firmware/wire/mras firmware/netlink firmware/resolve \
   firmware/http firmware/snapshot firmware/link firmware/pki firmware/topology firmware/store \
   board/linux firmware/control firmware/init \
-  dataplane/admission dataplane/fastpath dataplane/sip dataplane/signal mgmt/agent
+  dataplane/admission dataplane/media dataplane/fastpath dataplane/sip dataplane/signal \
+  dataplane/front mgmt/agent
 
 PROGRAMS := fedge-init fedge-control fedge-fastpath fedge-signal fedge-agent
 MAIN_fedge-init     := firmware/init
@@ -62,8 +63,11 @@ control_only := firmware/topology firmware/store firmware/control firmware/init 
 apart_firmware/init        := firmware/pki firmware/topology firmware/store firmware/control
 apart_dataplane/admission  := $(control_only)
 apart_dataplane/fastpath   := $(control_only)
-apart_dataplane/sip        := $(control_only) dataplane/admission dataplane/fastpath
-apart_dataplane/signal     := $(control_only) dataplane/admission dataplane/fastpath
+apart_dataplane/media      := $(control_only) dataplane/admission
+not_signalling             := dataplane/admission dataplane/media dataplane/fastpath
+apart_dataplane/sip        := $(control_only) $(not_signalling)
+apart_dataplane/signal     := $(control_only) $(not_signalling)
+apart_dataplane/front      := $(control_only) dataplane/admission dataplane/fastpath dataplane/sip dataplane/signal
 apart_mgmt/agent           := $(control_only) dataplane/%
 needs    = $(foreach l,$(filter-out $(apart_$(1)),$(call through,$(1),$(LIBRARIES))),$(if $(call sources,$(l)),$(call archive,$(l))))
 group    = -Wl,--start-group $(1) -Wl,--end-group
@@ -124,6 +128,7 @@ folder_of_wire_ms_turn := firmware/wire/ms_turn
 unit_of  = $(or $(folder_of_$(1)),$(lastword $(filter %/$(subst _,/,$(1)),$(LIBRARIES))),$(lastword $(LIBRARIES)))
 # What a unit test takes from another one's folder.
 lent_to_signal := tests/unit/pki/authority.cc
+lent_to_front := tests/unit/pki/authority.cc
 define unit_rule
 $(BUILD)/tests/$(1): $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard tests/unit/$(1)/*.cc) $(lent_to_$(1))) $(call needs,$(call unit_of,$(1)))
 	@mkdir -p $$(@D)
@@ -184,7 +189,7 @@ sanitize:
 	@$(MAKE) --no-print-directory -j2 BUILD=build/tsan CXX=clang++-19 OPT='-O1 -g' \
 	  SANITIZE='-fsanitize=thread' $(addprefix build/tsan/tests/,$(TSAN_UNITS))
 	@tests/tools/run-unit $(addprefix build/tsan/tests/,$(TSAN_UNITS))
-TSAN_UNITS := $(filter base link pki admission signal,$(UNIT_DIRS))
+TSAN_UNITS := $(filter base link pki admission signal front,$(UNIT_DIRS))
 
 fuzz:
 	@$(MAKE) --no-print-directory -j2 BUILD=build/asan CXX=clang++-19 OPT='-O1 -g' \

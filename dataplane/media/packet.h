@@ -61,6 +61,9 @@ struct Packet {
   Endpoint client;
   Endpoint server;
   bool is_tls = false;
+  // In and out, MS-TURN only, whose streams have frames of two sorts: a piece of the data that the
+  // client and its active destination exchange, not a message.
+  bool is_data = false;
   void* handle = nullptr;  // the edge's own (its buffer)
 
   MutableBytes bytes() const { return {frame, size}; }

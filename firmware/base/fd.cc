@@ -11,7 +11,8 @@ namespace fedge {
 
 namespace {
 
-constexpr int kContentSeals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
+constexpr int kSizeSeals = F_SEAL_GROW | F_SEAL_SHRINK;
+constexpr int kContentSeals = F_SEAL_WRITE | kSizeSeals;
 
 Status write_all(int fd, Bytes contents, const std::string& where) {
   while (!contents.empty()) {
@@ -83,13 +84,18 @@ bool is_sealed(int fd) {
   return seals >= 0 && (seals & kContentSeals) == kContentSeals;
 }
 
+bool is_size_sealed(int fd) {
+  const int seals = ::fcntl(fd, F_GET_SEALS);
+  return seals >= 0 && (seals & kSizeSeals) == kSizeSeals;
+}
+
 Result<Fd> make_shared_memfd(const std::string& name, size_t size) {
   Fd fd(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) return fail_errno(name, "cannot create a memfd");
   if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) {
     return fail_errno(name, "cannot size a memfd");
   }
-  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
+  if (::fcntl(fd.get(), F_ADD_SEALS, kSizeSeals | F_SEAL_SEAL) != 0) {
     return fail_errno(name, "cannot fix the size of a memfd");
   }
   return fd;

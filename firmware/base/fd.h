@@ -62,6 +62,8 @@ Result<Fd> make_sealed_memfd(const std::string& name, Bytes contents);
 // True when fd is a memfd sealed against writing, growing and shrinking: safe to map and trust
 // not to change under the reader.
 bool is_sealed(int fd);
+// True when its size is fixed for good: mapped memory behind which nobody can take it away.
+bool is_size_sealed(int fd);
 // A zeroed memfd of fixed size that its holders may write.
 Result<Fd> make_shared_memfd(const std::string& name, size_t size);
 
