@@ -77,18 +77,6 @@ class AttributeWriter {
   Bytes written() const { return buffer_.first(used_); }
 
  protected:
-  AttributeWriter(MutableBytes buffer, uint16_t type, const Transaction& transaction)
-      : buffer_(buffer) {
-    if (buffer.size() < kHeaderSize) {
-      overflowed_ = true;
-      return;
-    }
-    store_be16(buffer.data(), type);
-    store_be16(&buffer[2], 0);
-    std::memcpy(&buffer[4], transaction.data(), transaction.size());
-    used_ = kHeaderSize;
-  }
-
   // Header and zeroed padding of an attribute; its value is the caller's to fill. Empty when it
   // does not fit, as for a value of no octets.
   MutableBytes make_room(Type type, size_t size) {
@@ -132,6 +120,19 @@ class AttributeWriter {
   }
 
  private:
+  friend Self;
+  AttributeWriter(MutableBytes buffer, uint16_t type, const Transaction& transaction)
+      : buffer_(buffer) {
+    if (buffer.size() < kHeaderSize) {
+      overflowed_ = true;
+      return;
+    }
+    store_be16(buffer.data(), type);
+    store_be16(&buffer[2], 0);
+    std::memcpy(&buffer[4], transaction.data(), transaction.size());
+    used_ = kHeaderSize;
+  }
+
   static constexpr size_t padded(size_t size) { return (size + kPaddedTo - 1) & ~(kPaddedTo - 1); }
   Self& self() { return static_cast<Self&>(*this); }
 
