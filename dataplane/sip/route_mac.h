@@ -25,7 +25,14 @@ class RouteMac {
   std::string_view write(uint32_t next_hop, std::string_view call_id, RouteMacText& out);
   bool verify(uint32_t next_hop, std::string_view call_id, std::string_view text);
 
+  // Of a text of fixed length in the dialogs of that Call-ID; never equal to one of a next hop,
+  // whose key is not 0.
+  std::string_view write(std::string_view subject, std::string_view call_id, RouteMacText& out);
+  bool verify(std::string_view subject, std::string_view call_id, std::string_view text);
+
  private:
+  std::string_view write(Bytes head, std::string_view subject, std::string_view call_id,
+                         RouteMacText& out);
   pki::Cmac cmac_;
 };
 

@@ -1,0 +1,164 @@
+#include "dataplane/sip/anchor_ports.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "dataplane/sip/hash.h"
+
+namespace fedge::sip {
+
+namespace {
+
+uint32_t key_of(std::string_view realm, const IpAddress& address) {
+  const std::string_view octets(reinterpret_cast<const char*>(address.octets.data()),
+                                address.octets.size());
+  return static_cast<uint32_t>(hash_of(realm, hash_of(octets, address.family)));
+}
+
+IpAddress shown_address(const snapshot::Section<snapshot::Realms>& realms,
+                        const snapshot::Realm& realm, const IpAddress& address) {
+  for (const snapshot::RealmAddress& a : realms.items(realm.addresses)) {
+    if (a.address.address == address && a.public_address) return a.public_address;
+  }
+  return address;
+}
+
+}  // namespace
+
+void AnchorPorts::use(const snapshot::Section<snapshot::Media>& media,
+                      const snapshot::Section<snapshot::Realms>& realms) {
+  std::vector<RelayAddress> before = std::move(addresses_);
+  addresses_.clear();
+  const auto all_realms = realms.items(realms.root().realms);
+  for (const snapshot::MediaPool& pool : media.items(media.root().pools)) {
+    if (pool.use != snapshot::PoolUse::anchor || pool.realm >= all_realms.size()) continue;
+    const snapshot::Realm& realm = all_realms[pool.realm];
+    for (const IpAddress& address : media.items(pool.addresses)) {
+      RelayAddress entry;
+      entry.key = key_of(realms.text(realm.name), address);
+      entry.realm = pool.realm;
+      entry.address = address;
+      entry.shown = shown_address(realms, realm, address);
+      entry.first_pair = pool.first_port / 2;
+      entry.pairs = static_cast<uint32_t>(pool.last_port - pool.first_port + 1) / 2;
+      entry.held.assign(entry.pairs, 0);
+      addresses_.push_back(std::move(entry));
+    }
+  }
+  held_ = 0;
+  for (const RelayAddress& old : before) {
+    for (uint32_t i = 0; i < old.pairs; ++i) {
+      if (old.held[i] == 0) continue;
+      mark({old.address, static_cast<uint16_t>((old.first_pair + i) * 2)}, old.held[i]);
+    }
+  }
+}
+
+bool AnchorPorts::serves(uint16_t realm, bool is_v6) const {
+  return std::ranges::any_of(addresses_, [&](const RelayAddress& a) {
+    return a.realm == realm && a.address.is_v6() == is_v6;
+  });
+}
+
+const RelayAddress* AnchorPorts::find(uint32_t key) const {
+  const auto found = std::ranges::find(addresses_, key, &RelayAddress::key);
+  return found == addresses_.end() ? nullptr : &*found;
+}
+
+bool AnchorPorts::is_free(const RelayAddress& address, uint32_t pair, uint32_t streams) {
+  if (pair < address.first_pair || pair + streams > address.first_pair + address.pairs)
+    return false;
+  const auto begin = address.held.begin() + (pair - address.first_pair);
+  return std::all_of(begin, begin + streams, [](uint64_t id) { return id == 0; });
+}
+
+// A run of free pairs that begins at a multiple of its length, in one of this worker's groups;
+// at `offset` inside its group when that is given. Groups are taken in turn, so that late packets
+// of a call that has ended find its ports empty.
+std::optional<uint32_t> AnchorPorts::find_run(RelayAddress& address, uint32_t streams,
+                                              std::optional<uint32_t> offset) const {
+  const uint32_t first = address.first_pair / kGroup;
+  const uint32_t groups = (address.first_pair + address.pairs - 1) / kGroup - first + 1;
+  for (uint32_t i = 1; i <= groups; ++i) {
+    const uint32_t at = (address.cursor + i) % groups;
+    if ((first + at) % workers_ != worker_) continue;
+    const uint32_t group = (first + at) * kGroup;
+    for (uint32_t o = offset.value_or(0); o + streams <= kGroup; o += streams) {
+      if (is_free(address, group + o, streams)) {
+        address.cursor = at;
+        return group + o;
+      }
+      if (offset) break;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<AnchorRef> AnchorPorts::take(const Side& caller, const Side& callee, uint32_t streams,
+                                           uint64_t random) {
+  const auto serves_side = [](const RelayAddress& a, const Side& side) {
+    return a.realm == side.realm && a.address.is_v6() == side.is_v6;
+  };
+  streams = std::bit_ceil(std::clamp(streams, 1u, kMostStreams));
+  for (RelayAddress& a : addresses_) {
+    if (!serves_side(a, caller)) continue;
+    const auto first = find_run(a, streams, std::nullopt);
+    if (!first) continue;
+    AnchorRef ref;
+    ref.id = (random << 19 | uint64_t{*first} << 3) & ~uint64_t{kMostStreams - 1};
+    ref.streams = static_cast<uint8_t>(streams);
+    // Held already, so that the other side does not take the same.
+    hold(a, *first, streams, ref.id);
+    ref.ends[0] = {a.key, static_cast<uint16_t>(*first * 2)};
+    for (RelayAddress& b : addresses_) {
+      if (!serves_side(b, callee)) continue;
+      const auto second = find_run(b, streams, *first % kGroup);
+      if (!second) continue;
+      hold(b, *second, streams, ref.id);
+      ref.ends[1] = {b.key, static_cast<uint16_t>(*second * 2)};
+      return ref;
+    }
+    release(ref.id);
+    return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+void AnchorPorts::hold(RelayAddress& address, uint32_t pair, uint32_t streams, uint64_t id) {
+  for (uint32_t i = 0; i < streams; ++i) {
+    uint64_t& held = address.held[pair - address.first_pair + i];
+    held_ += held == 0 ? 1 : 0;
+    held = id;
+  }
+}
+
+void AnchorPorts::release(uint64_t id) {
+  if (id == 0) return;
+  for (RelayAddress& a : addresses_) {
+    for (uint64_t& held : a.held) {
+      if (held != id) continue;
+      held = 0;
+      --held_;
+    }
+  }
+}
+
+void AnchorPorts::mark(const Endpoint& local, uint64_t id) {
+  const uint32_t pair = local.port / 2u;
+  for (RelayAddress& a : addresses_) {
+    if (a.address != local.address || pair < a.first_pair || pair >= a.first_pair + a.pairs ||
+        pair / kGroup % workers_ != worker_) {
+      continue;
+    }
+    hold(a, pair, 1, id);
+    return;
+  }
+}
+
+void AnchorPorts::note_held(uint64_t id, const Endpoint& caller, const Endpoint& callee) {
+  const uint64_t call = id & ~uint64_t{kMostStreams - 1};
+  mark(caller, call);
+  mark(callee, call);
+}
+
+}  // namespace fedge::sip
