@@ -6,23 +6,52 @@
 #include <memory>
 #include <span>
 
+#include "dataplane/media/counts.h"
 #include "dataplane/media/next_hops.h"
 #include "dataplane/media/packet.h"
 #include "dataplane/media/records.h"
+#include "firmware/base/result.h"
 #include "firmware/base/time.h"
+#include "firmware/link/messages.h"
 
 namespace fedge::media {
 
 class Plan;      // plan.h
+class Relay;     // relay.h
 class Sessions;  // sessions.h
 
-struct StationCounts;  // counts.h: plain numbers of this worker, for the edge's counter page
+// A datagram to one of our listeners, or a message of front: not ChannelData or a Send indication
+// that could be relayed at once.
+struct Request {
+  Packet& packet;
+  // The message: inside `packet`'s frame (behind Ethernet, IP and UDP), or all of it (front).
+  MutableBytes message;
+  // Octets that an answer may have at most, written from message.data() on.
+  size_t room = 0;
+  uint16_t server = 0;  // place among Plan::locals
+  uint16_t server_port = 0;
+  Address client;
+  uint16_t client_port = 0;
+  ip::Mac client_mac{};  // of the frame; zero: front
+  // The session of this five-tuple or connection, or kNone.
+  uint32_t session = 0;
+};
+
+// The TURN and MS-TURN servers, called once for each request.
+class StunHandler {
+ public:
+  virtual ~StunHandler() = default;
+  // Returns the size of the answer, which was written over request.message; 0: none, then the
+  // packet is dropped for `packet.reason`. The station puts the headers before it and turns it
+  // around.
+  virtual size_t on_stun(Request& request, const Plan& plan, Instant now) = 0;
+};
 
 class Station {
  public:
-  // `worker` of `workers`: the owner of a relay port is (port >> 1) % workers, of a client
-  // hash(client address and port) % workers. All arguments outlive the station.
-  Station(Sessions& sessions, NextHops& next_hops, uint8_t worker, uint8_t workers);
+  // A worker of sessions.workers(): see owner_of_port() and owner_of_client(). All arguments
+  // outlive the station.
+  Station(Sessions& sessions, NextHops& next_hops, StunHandler& stun);
   ~Station();
 
   // From now on; the old plan is not used any more when this returns.
@@ -34,7 +63,22 @@ class Station {
   // Ends what is due. Called every few milliseconds; bounded work.
   void tick(Instant now);
 
+  // Anchored streams (M4), asked for by signal and told to every worker: those of others are
+  // passed over. A stream with an id that is held changes.
+  Status anchor(const link::Anchor& what, Instant now);
+  void end_anchor(const link::AnchorEnd& what);
+  // The i-th session's, when it is an anchored stream: for AnchorHeld. `i` below Sessions::mark().
+  bool describe_anchor(uint32_t i, link::Anchor& out) const;
+  // The operator ends a session.
+  void end_session(SessionId id);
+
   const StationCounts& counts() const;
+
+ private:
+  Sessions& sessions_;
+  NextHops& next_hops_;
+  const Plan* plan_;
+  std::unique_ptr<Relay> relay_;
 };
 
 }  // namespace fedge::media
