@@ -15,6 +15,9 @@ namespace {
 constexpr uint32_t kHandshakeStepsPerRound = 4;
 // Messages before their answers are sent, though the round is not over.
 constexpr uint32_t kMessagesPerFlush = 128;
+// Reads of one next hop's connection in a round. What it answers belongs to what has begun, and
+// must not wait until every connection with new requests has had its turn.
+constexpr int kReadsPerRound = 16;
 
 }  // namespace
 
@@ -32,11 +35,14 @@ void Worker::on_connection_ready(Connection& connection, uint32_t events) {
     }
     ++handshake_steps_;
   }
-  read(connection, now);
+  const int most = connection.dialled() ? kReadsPerRound : 1;
+  for (int i = 0; i < most && read(connection, now); ++i) continue;
 }
 
-void Worker::read(Connection& connection, Instant now) {
+// Whether there may be more, and it may be read at once.
+bool Worker::read(Connection& connection, Instant now) {
   congested_ = nullptr;
+  is_full_read_ = false;
   const bool alive =
       connection.uses_tls() ? read_tls(connection, now) : read_plain(connection, now);
   if (alive) {
@@ -44,7 +50,11 @@ void Worker::read(Connection& connection, Instant now) {
     update_interest(connection);
   }
   congested_ = nullptr;
+  const bool has_more = alive && is_full_read_ && connection.held_by == nullptr;
+  // It may close the connection: its place and number are then another's, or nobody's.
+  const sip::ConnectionId id = connection.id;
   if (unflushed_ >= kMessagesPerFlush) flush_round();
+  return has_more && connection.id == id && connection.state == ConnectionState::open;
 }
 
 bool Worker::read_plain(Connection& connection, Instant now) {
@@ -57,6 +67,7 @@ bool Worker::read_plain(Connection& connection, Instant now) {
   }
   connection.last_activity = now;
   statistics_.add(statistics_.received_octets, static_cast<uint64_t>(n));
+  is_full_read_ = static_cast<size_t>(n) == room.size();
   return take(connection, static_cast<size_t>(n), now);
 }
 
@@ -66,6 +77,7 @@ bool Worker::read_tls(Connection& connection, Instant now) {
   if (n > 0) {
     connection.last_activity = now;
     statistics_.add(statistics_.received_octets, static_cast<uint64_t>(n));
+    is_full_read_ = static_cast<size_t>(n) == cipher_.size();
     return decrypt(connection, Bytes(cipher_).first(static_cast<size_t>(n)), now);
   }
   if (connection.dialled() && connection.state != ConnectionState::open) {

@@ -92,7 +92,7 @@ class Worker final : public sip::Outbound,
   void on_malformed(Connection& connection, const sip::Message& message,
                     sip::Defect defect) override;
   void on_ping(Connection& connection) override;
-  void read(Connection& connection, Instant now);
+  bool read(Connection& connection, Instant now);
   bool read_plain(Connection& connection, Instant now);
   bool read_tls(Connection& connection, Instant now);
   bool decrypt(Connection& connection, Bytes cipher, Instant now);
@@ -200,6 +200,7 @@ class Worker final : public sip::Outbound,
   std::atomic<uint32_t> silent_ = 0;
   std::vector<std::byte> cipher_;  // what one read of a socket takes
   Duration waited_{0};             // of the octets read last, before we read them
+  bool is_full_read_ = false;      // it filled our room: there may be more
   // The generation, as the crew counts them: facts about peers are of one epoch.
   uint64_t epoch_ = 0;
   Connection* congested_ = nullptr;  // what the read in progress has filled too far

@@ -1,6 +1,8 @@
-// Overload (R10): when messages wait too long for us, a share of the new requests is refused
-// before anything is made for them, so that what has begun goes on and what is let in is served
-// in time. Without IO or a clock: waits and instants go in.
+// Overload (R10): once messages wait too long for us, a new request that itself has waited long is
+// refused before anything is made for it. Refusing costs a fraction of serving, so queues settle at
+// the wait where that begins: as much is served as there is time for, and who has no queue of its
+// own (connections are read in turn) is served as ever. Without IO or a clock: waits and instants
+// go in.
 #pragma once
 
 #include <cstdint>
@@ -18,33 +20,43 @@ class Overload final : private Timer {
   void use(Duration longest_wait) { longest_wait_ = longest_wait; }
 
   // A message, whatever it is, waited so long at the box before it was read.
-  void note(Duration waited, Instant now) {
+  void note(Duration waited, bool is_response, Instant now) {
     if (!armed()) wheel_.set(*this, now + kWindow);
     ++seen_;
     waited_ += waited;
     if (waited > longest_wait_) ++late_;
+    if (!is_response) return;
+    ++responses_;
+    response_wait_ += (waited - response_wait_) / kSmooth;
   }
-  // Whether to serve a new request that would be served otherwise.
-  bool admits();
+  // Whether to serve a new request that has waited so long.
+  bool admits(Duration waited) {
+    if (!is_standing_) return true;
+    if (waited <= longest_wait_ / 2 && response_wait_ <= longest_wait_) return true;
+    ++refused_;
+    return false;
+  }
 
-  // Of the new requests, from 1 down to kLeast.
-  double admitted_share() const { return share_; }
+  bool is_standing() const { return is_standing_; }
 
   static constexpr Duration kWindow = 100ms;
-  static constexpr double kLeast = 1.0 / 64;
 
  private:
+  static constexpr int kSmooth = 16;  // responses that the mean of their waits looks back
+
   void on_timer(Instant now) override;
 
   TimerWheel& wheel_;
   Statistics& statistics_;
   Duration longest_wait_ = Duration::max();
-  double share_ = 1;
-  double credit_ = 0;  // of requests to admit
+  bool is_standing_ = false;
+  Duration response_wait_{0};
   // Of the window.
   Duration waited_{0};
   uint32_t seen_ = 0;
   uint32_t late_ = 0;
+  uint32_t responses_ = 0;
+  uint32_t refused_ = 0;
   // In a row.
   uint32_t late_windows_ = 0;
   uint32_t calm_windows_ = 0;

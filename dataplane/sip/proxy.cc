@@ -60,7 +60,7 @@ void Proxy::use(const SnapshotView& snapshot, Instant now) {
 }
 
 void Proxy::on_message(const Arrival& arrival, const Message& message, Instant now) {
-  core_->overload.note(arrival.waited, now);
+  core_->overload.note(arrival.waited, !message.is_request, now);
   if (message.is_request) {
     core_->on_request(arrival, message, now);
   } else {

@@ -40,6 +40,12 @@ void Proxy::Core::on_request(const Arrival& arrival, const Message& request, Ins
 
 void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
                                  const TransactionKey& key, Instant now) {
+  // Before anything is found out that a refusal does not need. A stranger is refused anyhow.
+  if (request.to_tag.empty() && arrival.peer.kind != PeerKind::stranger &&
+      !overload.admits(arrival.waited)) {
+    statistics.count_overload_refused();
+    return refuse_for_now(arrival, request, "Overloaded");
+  }
   // Before Max-Forwards: a peer that offers compression must hear that there is none.
   if (request.method == Method::negotiate) return refuse(arrival, request, Rule::negotiate);
   const uint64_t loop = loop_hash(request, shown_seed);
@@ -56,10 +62,6 @@ void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
     return answer_options(arrival, request);
   }
   if (rule != Rule::route) return refuse(arrival, request, rule);
-  if (request.to_tag.empty() && !overload.admits()) {
-    statistics.count_overload_refused();
-    return refuse_for_now(arrival, request, "Overloaded");
-  }
   ServerTransaction* const server = transactions.add_server(key);
   if (server == nullptr) {
     statistics.count(Refusal::full);

@@ -45,7 +45,7 @@ class Client final : public Owner {
     const double seconds = double(last - first) / 1e9;
     const uint64_t drained = last + uint64_t(options_.drain * 1e9);
     while (now_ns() < drained && free_.size() < slots_.size()) turn();
-    quiet_ = now_ns();
+    for (const auto& connection : pool_.all) sent_ = std::max(sent_, connection->sent_at());
     print(seconds, cpu, double(cpu_ns(getpid()) - own) / 1e9 / seconds);
     return failed_ == 0 && pool_.lost == 0 ? 0 : 3;
   }
@@ -94,6 +94,7 @@ class Client final : public Owner {
     slot = {at, slot.generation + 1, true, false};
     write_first(number, slot.generation);
     connection->send(out_);
+    connection->mark();
   }
 
   void write_first(unsigned number, unsigned generation) {
@@ -195,11 +196,11 @@ class Client final : public Owner {
   void print(double seconds, const Meter& cpu, double own_load) const {
     printf(
         "{\"what\": \"%s\", \"rate\": %.1f, \"done\": %lu, \"failed\": %lu, \"refused\": %lu, "
-        "\"skipped\": %lu, \"longest_ms\": %.1f, \"quiet_ns\": %lu, "
+        "\"skipped\": %lu, \"longest_ms\": %.1f, \"sent_ns\": %lu, "
         "\"under_way\": %zu, \"lost_connections\": %zu, \"own_load\": %.3f, "
         "\"p50_us\": %.1f, \"p99_us\": %.1f, \"cpu_us\": {",
         options_.what.c_str(), double(done_) / seconds, done_, failed_, refused_, skipped_,
-        double(longest_) / 1e6, quiet_, slots_.size() - free_.size(), pool_.lost, own_load,
+        double(longest_) / 1e6, sent_, slots_.size() - free_.size(), pool_.lost, own_load,
         latency_.quantile_us(0.5), latency_.quantile_us(0.99));
     const auto growth = cpu.growth();
     for (size_t i = 0; i < growth.size(); ++i)
@@ -222,7 +223,7 @@ class Client final : public Owner {
   uint64_t issued_ = 0, done_ = 0, failed_ = 0, skipped_ = 0;
   uint64_t refused_ = 0;  // with 503 and Retry-After
   uint64_t longest_ = 0;  // from when it should have started to any final response, in ns
-  uint64_t quiet_ = 0;    // when none was started or waited for any more
+  uint64_t sent_ = 0;     // when the last request that starts something was written
   Histogram latency_;
   std::string out_;
 };

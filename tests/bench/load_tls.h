@@ -18,6 +18,8 @@
 #include <string_view>
 #include <utility>
 
+#include "tests/bench/load_measure.h"
+
 namespace load {
 
 [[noreturn]] inline void give_up(const std::string& what) {
@@ -98,6 +100,9 @@ class Connection final : public Pollable {
   bool is_closed() const { return closed_; }
   size_t backlog() const { return out_.size() - sent_; }
   void send(std::string_view text) { out_ += text; }
+  // sent_at() is when the socket took the last octet of what stood here at the last mark().
+  void mark() { marked_ = out_.size(); }
+  uint64_t sent_at() const { return sent_at_; }
 
   // Writes what send() collected, a TLS record at most 16 kB at a time.
   void flush() {
@@ -105,6 +110,9 @@ class Connection final : public Pollable {
       const int n = SSL_write(tls_, out_.data() + sent_, int(std::min<size_t>(backlog(), 16384)));
       if (n <= 0) return on_stall(n);
       sent_ += size_t(n);
+      if (sent_ < marked_ || marked_ == 0) continue;
+      marked_ = 0;
+      sent_at_ = now_ns();
     }
     out_.clear();
     sent_ = 0;
@@ -200,6 +208,8 @@ class Connection final : public Pollable {
   size_t filled_ = 0;
   std::string out_;
   size_t sent_ = 0;
+  size_t marked_ = 0;
+  uint64_t sent_at_ = 0;
 };
 
 }  // namespace load

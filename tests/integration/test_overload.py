@@ -1,5 +1,5 @@
-"""R10: five times the load that the box can carry, for 20 s. So that the load's generator has
-power to spare, signal gets a small share of a CPU."""
+"""R10: five times the load that the box can carry, for 20 s, over four connections; others have
+theirs. So that the load's generator has power to spare, signal gets a small share of a CPU."""
 import asyncio
 import os
 import time
@@ -86,7 +86,7 @@ async def go_through(site, generator, pid):
         await asyncio.sleep(SECONDS / (len(calls) + 1))
         ends.append((await with_calls.request("BYE", target, 30, cseq=2, **dialog)).status)
     flooded = await flood
-    over = flooded["quiet_ns"] / 1e9  # what the generator still had in its own queues has come too
+    over = flooded["sent_ns"] / 1e9  # when the last request of the flood was written
     await asyncio.sleep(max(0, over + 4 - time.monotonic()))
     probe.ending = True
     await probing
@@ -118,10 +118,14 @@ def test_R10_five_times_the_load_is_held_off(site):
     assert flooded["done"] > 0.1 * carried * SECONDS
     assert flooded["refused"] > 2 * carried * SECONDS
     assert 'fedge_signal_overload_refused_total' in str(counted)
-    # Nobody waited until a timer of RFC 3261 ended (32 s).
-    assert flooded["longest_ms"] < 15000
-    assert max(took for _, _, took in heard) < 15
-    assert any(status == 503 for _, status, _ in heard)
-    after = [status for began, status, _ in heard if began > over + 2]
-    assert len(after) >= 20 and set(after) == {200}, after
+    # What is let in waits little, and so does who is refused.
+    assert flooded["p50_us"] < 1e6 and flooded["longest_ms"] < 8000
+    # Who has no queue of its own hardly notices.
+    during = [(status, took) for began, status, took in heard if began < over]
+    assert len([status for status, _ in during if status == 200]) > 0.9 * len(during), during
+    assert max(took for _, took in during) < 3
+    # Back to normal within 2 s of the last request.
+    after = [(status, took) for began, status, took in heard if began > over + 2]
+    assert len(after) >= 20
+    assert all(status == 200 and took < 0.5 for status, took in after), after
     assert max(sizes) - sizes[0] < GROWTH_KB

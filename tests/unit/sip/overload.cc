@@ -1,5 +1,8 @@
-// Overload: when a share of the new requests is refused, which ones, and when that ends.
+// Overload: when new requests are refused, which ones, and when that ends.
 #include "dataplane/sip/overload.h"
+
+#include <array>
+#include <deque>
 
 #include "tests/unit/sip/world.h"
 
@@ -10,8 +13,8 @@ class OverloadTest : public ::testing::Test {
   OverloadTest() { overload.use(200ms); }
 
   bool offer(Duration waited) {
-    overload.note(waited, now);
-    return overload.admits();
+    overload.note(waited, false, now);
+    return overload.admits(waited);
   }
   // So many new requests in 100 ms, each after that wait; how many were let in.
   int pass_window(int requests, Duration waited) {
@@ -37,28 +40,62 @@ class OverloadTest : public ::testing::Test {
   Overload overload{wheel, statistics};
 };
 
-TEST_F(OverloadTest, R10_AStandingDelayHoldsNewRequestsOff) {
+TEST_F(OverloadTest, R10_AStandingDelayHoldsOffWhoWaited) {
   overwhelm();
-  EXPECT_EQ(overload.admitted_share(), Overload::kLeast);
+  EXPECT_TRUE(overload.is_standing());
   EXPECT_EQ(shown_delay(), 1000u);
-  // Never all: what is let in shows how things are.
-  int admitted = 0;
-  for (int i = 0; i < 64; ++i) admitted += pass_window(100, 1s);
-  EXPECT_EQ(admitted, 100);
+  EXPECT_EQ(pass_window(100, 1s), 0);
+  EXPECT_EQ(pass_window(100, 101ms), 0);
 }
 
-TEST_F(OverloadTest, R10_AllAreServedAgainWithinTwoSeconds) {
+// One on a connection without a queue, while another floods.
+TEST_F(OverloadTest, R10_WhoHasNotWaitedIsServed) {
   overwhelm();
-  for (int i = 0; i < 20; ++i) pass_window(10, 1ms);
-  EXPECT_EQ(overload.admitted_share(), 1);
-  EXPECT_EQ(pass_window(100, 1ms), 100);
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_FALSE(offer(1s));
+    EXPECT_FALSE(offer(1s));
+    EXPECT_TRUE(offer(20ms));
+    now += 1ms;
+    wheel.advance(now);
+  }
+}
+
+// Requests are read soon, and what those let in before are answered stays unread.
+TEST_F(OverloadTest, R10_LateAnswersHoldNewRequestsOff) {
+  const auto pass = [&](int windows, Duration answers) {
+    int admitted = 0;
+    for (int i = 0; i < windows * 50; ++i) {
+      overload.note(answers, true, now);
+      admitted += offer(1ms);
+      now += 2ms;
+      wheel.advance(now);
+    }
+    return admitted;
+  };
+  pass(5, 300ms);
+  EXPECT_EQ(pass(20, 300ms), 0);
+  EXPECT_GT(pass(1, 1ms), 40);
+  pass(1, 300ms);
+  EXPECT_FALSE(offer(1ms));
+  // None come any more.
+  for (int i = 0; i < 2; ++i) pass_window(10, 1ms);
+  EXPECT_TRUE(offer(1ms));
+}
+
+TEST_F(OverloadTest, R10_ItIsOverASecondAfterTheLastRefusal) {
+  overwhelm();
+  for (int i = 0; i < 9; ++i) EXPECT_EQ(pass_window(10, 1ms), 10);
+  EXPECT_TRUE(overload.is_standing());
+  for (int i = 0; i < 2; ++i) pass_window(10, 1ms);
+  EXPECT_FALSE(overload.is_standing());
+  EXPECT_EQ(pass_window(100, 150ms), 100);
 }
 
 TEST_F(OverloadTest, R10_ItFadesWithoutAnyRequests) {
   overwhelm();
   now += 100ms;
   for (int i = 0; i < 20; ++i, now += 100ms) wheel.advance(now);
-  EXPECT_EQ(overload.admitted_share(), 1);
+  EXPECT_FALSE(overload.is_standing());
   EXPECT_EQ(shown_delay(), 0u);
   EXPECT_EQ(wheel.armed(), 0u);
 }
@@ -82,25 +119,39 @@ TEST_F(OverloadTest, R10_OneStallIsNoOverload) {
 }
 
 // A queue in front of a server that takes 100 requests in 100 ms, or refuses ten in the time of
-// one: five times as many come for 20 s. The queue stays short and the server is kept busy.
+// one; two thirds of what a request costs come 20 ms after it was let in. Five times as many come
+// for 20 s. The queue stays short and the server is kept busy.
 TEST_F(OverloadTest, R10_FiveTimesTheLoadWaitsLittleAndIsServed) {
-  double queue = 0;  // requests
+  std::deque<double> arrived;  // in windows, of each in the queue
+  std::array<int, 2> begun{};  // let in by the last two rounds
+  double owed = 0;
   int served = 0;
-  double longest_wait = 0;  // windows, after the first two seconds
-  for (int tenth = 0; tenth < 2000; ++tenth) {
-    queue += 50;
-    for (double budget = 10; budget > 0 && queue >= 1; --queue) {
-      const double wait = queue / 500;  // at the rate at which they come
-      if (tenth > 200) longest_wait = std::max(longest_wait, wait);
+  double longest_wait = 0;
+  const auto round = [&](int tenth, int requests) {
+    for (int i = 0; i < requests; ++i) arrived.push_back(tenth / 10.0);
+    owed += begun[tenth % 2] * 2.0 / 3;
+    begun[tenth % 2] = 0;
+    double budget = 10 - std::min(owed, 10.0);
+    owed -= 10 - budget;
+    for (; budget > 0 && !arrived.empty(); arrived.pop_front()) {
+      const double wait = tenth / 10.0 - arrived.front();
+      if (tenth > 300) longest_wait = std::max(longest_wait, wait);
       const bool in = offer(std::chrono::duration_cast<Duration>(wait * Overload::kWindow));
       served += in;
-      budget -= in ? 1 : 0.1;
+      begun[tenth % 2] += in;
+      budget -= in ? 1.0 / 3 : 0.1;
     }
     now += 10ms;
     wheel.advance(now);
-  }
-  EXPECT_LT(longest_wait, 10);   // a second
-  EXPECT_GT(served, 20000 / 4);  // of 20,000; refusing the others leaves time for 11,000
+  };
+  for (int tenth = 0; tenth < 2000; ++tenth) round(tenth, 50);
+  EXPECT_LT(longest_wait, 2);    // 200 ms, after the first three seconds
+  EXPECT_GT(served, 20000 / 2);  // of 20,000; refusing the others leaves time for 11,000
+  for (int tenth = 2000; tenth < 2020; ++tenth) round(tenth, 0);  // 200 ms
+  EXPECT_TRUE(arrived.empty());
+  const int before = served;
+  for (int tenth = 2020; tenth < 2120; ++tenth) round(tenth, 5);
+  EXPECT_EQ(served - before, 500);
 }
 
 class Overloaded : public World {
