@@ -14,6 +14,7 @@ enum CharClass : uint8_t {
   kHostChar = 4,   // letters, digits, '.', '-', '_'
   kUriStop = 8,    // never inside a URI: controls, space, quotes, <>
   kHexChar = 16,
+  kParameterStop = 32,  // neither in the name of a parameter nor in its value outside quotes
 };
 
 consteval std::array<uint8_t, 256> make_char_classes() {
@@ -28,6 +29,7 @@ consteval std::array<uint8_t, 256> make_char_classes() {
     if (digit || letter || c == '.' || c == '-' || c == '_') bits |= kHostChar;
     if (c <= ' ' || c == 0x7f || c == '<' || c == '>' || c == '"') bits |= kUriStop;
     if (digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')) bits |= kHexChar;
+    if ((bits & kUriStop) != 0 || c == ';' || c == '=' || c == ',') bits |= kParameterStop;
     table[size_t(c)] = bits;
   }
   return table;
@@ -43,6 +45,10 @@ inline const char* skip_spaces(const char* p, const char* end) {
 }
 inline const char* skip_class(const char* p, const char* end, uint8_t char_class) {
   while (p != end && is(*p, char_class)) ++p;
+  return p;
+}
+inline const char* find_class(const char* p, const char* end, uint8_t char_class) {
+  while (p != end && !is(*p, char_class)) ++p;
   return p;
 }
 // A view of [begin, end) less the white space at its end.

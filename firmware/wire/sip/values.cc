@@ -17,7 +17,7 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
       i += 8;
       continue;
     }
-    if (lower(a[i]) != lower(b[i])) return false;
+    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
     ++i;
   }
   return true;
@@ -87,16 +87,11 @@ static const char* skip_quoted(const char* p, const char* end) {
   return nullptr;
 }
 
-static bool ends_parameter_text(char c) {
-  return c == ';' || c == '=' || c == ',' || c == '"' || is(c, kUriStop);
-}
-
 bool take_parameter(std::string_view& rest, Parameter& parameter) {
   if (rest.empty() || rest.front() != ';') return false;
   const char* end = rest.data() + rest.size();
   const char* name = skip_spaces(rest.data() + 1, end);
-  const char* p = name;
-  while (p != end && !ends_parameter_text(*p)) ++p;
+  const char* p = find_class(name, end, kParameterStop);
   if (p == name) return false;
   parameter = {{name, static_cast<size_t>(p - name)}, {}, false};
   p = skip_spaces(p, end);
@@ -107,7 +102,8 @@ bool take_parameter(std::string_view& rest, Parameter& parameter) {
       p = skip_quoted(p, end);
       if (p == nullptr) return false;
     } else {
-      while (p != end && (*p == '=' || !ends_parameter_text(*p))) ++p;
+      p = find_class(p, end, kParameterStop);
+      while (p != end && *p == '=') p = find_class(p + 1, end, kParameterStop);
       if (p == value) return false;
     }
     parameter.value = {value, static_cast<size_t>(p - value)};
