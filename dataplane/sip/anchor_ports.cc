@@ -124,6 +124,23 @@ std::optional<AnchorRef> AnchorPorts::take(const Side& caller, const Side& calle
   return std::nullopt;
 }
 
+bool AnchorPorts::move_callee(AnchorRef& anchor, const Side& callee) {
+  AnchorEnd& end = anchor.ends[1];
+  const RelayAddress* const there = find(end.address);
+  if (there != nullptr && there->realm == callee.realm && there->address.is_v6() == callee.is_v6) {
+    return true;
+  }
+  for (RelayAddress& a : addresses_) {
+    if (a.realm != callee.realm || a.address.is_v6() != callee.is_v6) continue;
+    const auto pair = find_run(a, anchor.streams, end.port / 2u % kGroup);
+    if (!pair) continue;
+    hold(a, *pair, anchor.streams, anchor.id);
+    end = {a.key, static_cast<uint16_t>(*pair * 2)};
+    return true;
+  }
+  return false;
+}
+
 void AnchorPorts::hold(RelayAddress& address, uint32_t pair, uint32_t streams, uint64_t id) {
   for (uint32_t i = 0; i < streams; ++i) {
     uint64_t& held = address.held[pair - address.first_pair + i];

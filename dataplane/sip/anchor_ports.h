@@ -35,6 +35,7 @@ class AnchorPorts {
   void use(const snapshot::Section<snapshot::Media>& media,
            const snapshot::Section<snapshot::Realms>& realms);
 
+  bool empty() const { return addresses_.empty(); }
   bool serves(uint16_t realm, bool is_v6) const;
   const RelayAddress* find(uint32_t key) const;
 
@@ -47,6 +48,9 @@ class AnchorPorts {
   };
   std::optional<AnchorRef> take(const Side& caller, const Side& callee, uint32_t streams,
                                 uint64_t random);
+  // Another target, maybe in another realm: the callee's side has its ports there from now on, the
+  // caller's stays. False: there are none.
+  bool move_callee(AnchorRef& anchor, const Side& callee);
   // Of another worker's calls nothing happens.
   void release(uint64_t id);
   // One that the fast path has held since before we started.

@@ -112,6 +112,8 @@ Proxy::Core::Sent Proxy::Core::send_to_all(ServerTransaction& server, const Outg
       case Sent::no_room:
         note(server, kCongested);
         return all == Sent::yes ? all : Sent::no_room;
+      case Sent::refused:
+        return all == Sent::yes ? all : Sent::no_room;
       case Sent::full:
         note(server, kCongested);
         failed = {next_hop, HopFailure::congested};
@@ -140,7 +142,7 @@ Proxy::Core::Sent Proxy::Core::send_branch(ServerTransaction& server, const Outg
                                            uint32_t next_hop, uint8_t breadth, Instant now) {
   ClientTransaction* const client = transactions.add_client(server);
   if (client == nullptr) return Sent::no_room;
-  const Leaving leaving{branch_of(*client, outgoing), breadth};
+  Leaving leaving{branch_of(*client, outgoing), breadth};
   const Message& message = outgoing.message;
   const bool is_signed = is_recorded(message.method);
   PathEnd out = path_out(next_hop);
@@ -148,6 +150,12 @@ Proxy::Core::Sent Proxy::Core::send_branch(ServerTransaction& server, const Outg
     sign(out, message.call_id, forward_room.mac_out);
   }
   Editor editor(message);
+  const uint32_t source = published->next_hops.find_key(server.source_peer);
+  if (const auto status = anchor_request(outgoing, source, next_hop, editor, leaving.anchor)) {
+    transactions.remove(*client);
+    note(server, status);
+    return Sent::refused;
+  }
   if (outgoing.arrival != nullptr) {
     PathEnd in{&published->identity.side_of(*outgoing.arrival), server.source_peer, {}};
     if (is_signed && published->next_hops.is_partner(next_hop)) {
@@ -171,6 +179,7 @@ Proxy::Core::Sent Proxy::Core::send_branch(ServerTransaction& server, const Outg
   const auto result =
       outbound.send_to_next_hop(next_hop, {block.data(), *size}, transactions.token_of(*client));
   if (result.outcome == SendOutcome::full || result.outcome == SendOutcome::gone) {
+    forget_anchor(*client);
     transactions.remove(*client);
     return result.outcome == SendOutcome::full ? Sent::full : Sent::failed;
   }
@@ -214,6 +223,7 @@ void Proxy::Core::on_branch_failed(ClientTransaction& client, uint16_t status, F
     note(*server, status);
     settle(*server, client, why, now);
   }
+  forget_anchor(client);
   transactions.remove(client);
 }
 

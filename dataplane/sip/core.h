@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "dataplane/sip/anchor_ports.h"
 #include "dataplane/sip/answers.h"
 #include "dataplane/sip/decision.h"
 #include "dataplane/sip/forwarding.h"
@@ -14,6 +15,7 @@
 #include "dataplane/sip/overload.h"
 #include "dataplane/sip/proxy.h"
 #include "dataplane/sip/route_set.h"
+#include "dataplane/sip/sdp_anchor.h"
 #include "dataplane/sip/statistics.h"
 #include "dataplane/sip/timers.h"
 #include "dataplane/sip/transactions.h"
@@ -77,7 +79,7 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   void answer_options(const Arrival& arrival, const Message& request);
 
   // branches.cc: what is sent (16.6, 16.9), and to whom next (R3).
-  enum class Sent : uint8_t { yes, failed, full, no_room };
+  enum class Sent : uint8_t { yes, failed, full, no_room, refused };
   bool send_to_next_targets(ServerTransaction& server, const Outgoing& outgoing,
                             const Direction& direction, Instant now, FailedTarget failed = {});
   Sent send_to_all(ServerTransaction& server, const Outgoing& outgoing, const Direction& direction,
@@ -122,8 +124,26 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
                     Instant now);
   void on_success_again(ClientTransaction& client, const Message& response);
   void acknowledge(ClientTransaction& client, const Message& response);
-  void forward_response(const ServerTransaction& server, const Message& response);
+  void forward_response(const ServerTransaction& server, const ClientTransaction& client,
+                        const Message& response);
   void send_response(const ServerTransaction& server, uint16_t status, std::string_view bytes);
+
+  // anchors.cc: media of calls (M4).
+  AnchorPorts::Side anchor_side(uint16_t realm, bool is_v6) const;
+  AnchorPorts::Side callee_side(uint32_t next_hop) const;
+  std::optional<AnchorRef> begin_anchor(const Outgoing& outgoing, uint32_t next_hop);
+  // What refuses the request, or 0. `record`: what our Record-Route says of it.
+  uint16_t anchor_request(const Outgoing& outgoing, uint32_t source, uint32_t next_hop,
+                          Editor& editor, std::string_view& record);
+  void anchor_response(const ServerTransaction& server, const ClientTransaction& client,
+                       const Message& response, Editor& editor);
+  bool rewrite_sdp(const Message& message, const AnchorRef& anchor, bool from_caller,
+                   uint32_t sender, uint32_t reader, Editor& editor);
+  void tell_anchor(const AnchorRef& anchor, std::string_view call_id, bool from_caller,
+                   const StreamRemote& remote, const snapshot::NextHop* sender);
+  uint64_t anchor_of(const ClientTransaction& client);
+  void forget_anchor(ClientTransaction& client);
+  void end_anchor(uint64_t id);
 
   // waits.cc: what does not come.
   void on_server_timer(ServerTransaction& server, Instant now) override;
@@ -153,6 +173,8 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   std::unique_ptr<Published> published;
   Health health;
   Overload overload;
+  AnchorPorts anchor_ports;
+  std::unique_ptr<SdpAnchor> sdp_anchor;
   size_t room_size;
   std::unique_ptr<char[]> room_memory;  // a message being written
   ForwardRoom forward_room;

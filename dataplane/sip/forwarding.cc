@@ -41,7 +41,8 @@ void write_address(Output& out, const IpAddress& address) {
 }
 
 // The scheme follows the Request-URI's (RFC 3261 16.6 step 4).
-std::string_view write_record(const PathEnd& end, bool is_sips, std::span<char> room) {
+std::string_view write_record(const PathEnd& end, std::string_view anchor, bool is_sips,
+                              std::span<char> room) {
   Output out(room);
   out << (is_sips ? "<sips:" : "<sip:") << end.side->sent_by
       << (end.side->transport == snapshot::Transport::tls ? ";transport=tls;lr"
@@ -51,6 +52,7 @@ std::string_view write_record(const PathEnd& end, bool is_sips, std::span<char> 
     write_hex(out, end.next_hop);
     if (!end.mac.empty()) out << '.' << end.mac;
   }
+  if (!anchor.empty()) out << ';' << kAnchorParameter << '=' << anchor;
   out << '>';
   return out.text();
 }
@@ -111,8 +113,9 @@ void edit_request(Editor& editor, const Message& request, const RouteSet& routes
   editor.prepend(HeaderId::via, write_via(out, leaving.branch, room.via));
   if (is_recorded(request.method)) {
     const bool sips = routes.request_uri.scheme == Scheme::sips;
-    editor.prepend(HeaderId::record_route, write_record(out, sips, room.record_out));
-    editor.prepend(HeaderId::record_route, write_record(in, sips, room.record_in));
+    editor.prepend(HeaderId::record_route,
+                   write_record(out, leaving.anchor, sips, room.record_out));
+    editor.prepend(HeaderId::record_route, write_record(in, leaving.anchor, sips, room.record_in));
   }
   if (routes.is_void || routes.drop_count != 0 || routes.uri_from_route) {
     edit_routes(editor, request, routes, room.route);
@@ -145,7 +148,7 @@ void edit_repeated(Editor& editor, const Message& sent, const PathEnd& out, cons
   editor.replace(0, write_via(out, leaving.branch, room.via));
   if (is_recorded(sent.method)) {
     const bool sips = sent.target.scheme == Scheme::sips;
-    editor.replace(1, write_record(out, sips, room.record_out));
+    editor.replace(1, write_record(out, leaving.anchor, sips, room.record_out));
   }
   write_breadth(editor, sent, leaving.breadth, room.max_breadth);
 }

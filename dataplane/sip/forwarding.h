@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "dataplane/sip/anchor.h"
 #include "dataplane/sip/arrival.h"
 #include "dataplane/sip/branch.h"
 #include "dataplane/sip/identity.h"
@@ -30,6 +31,7 @@ struct ForwardRoom {
   std::array<char, 512> record_out;
   RouteMacText mac_in;
   RouteMacText mac_out;
+  AnchorText anchor;
   std::array<char, 4> max_forwards;
   std::array<char, 4> max_breadth;
   std::array<char, 96> received;
@@ -44,6 +46,7 @@ bool is_recorded(Method method);
 struct Leaving {
   Branch branch;
   uint32_t breadth = 0;
+  std::string_view anchor = {};  // of its media: write_anchor(), or nothing
 };
 
 // A request as it arrived: Route, Max-Forwards, Max-Breadth (RFC 5393), received and rport, two

@@ -2,6 +2,7 @@
 // implements it with connections, tests with a list.
 #pragma once
 
+#include <array>
 #include <string_view>
 
 #include "dataplane/sip/arrival.h"
@@ -22,6 +23,21 @@ struct SendResult {
   SendOutcome outcome = SendOutcome::gone;
   // The one that took it, for `sent` and `queued`; 0: Proxy::on_placed() tells.
   ConnectionId connection = 0;
+};
+
+// What one SDP says of one stream of an anchored call: our ports on both sides (caller's, callee's)
+// and where the sender of the SDP wants its packets. Views for the call only.
+struct AnchorUpdate {
+  uint64_t id = 0;    // of the stream
+  uint64_t call = 0;  // of all streams of the call
+  std::string_view call_id;
+  bool from_caller = false;          // the SDP came from the caller's side
+  std::array<uint16_t, 2> realms{};  // of the snapshot in use
+  std::array<Endpoint, 2> locals{};  // RTP; RTCP on the next port
+  Endpoint remote;                   // family 0: it does not say
+  Endpoint remote_rtcp;
+  uint8_t prefix = 0;  // leading bits of `remote` that its packets must share (RFC 7362)
+  bool muxed = false;
 };
 
 // `bytes` is one whole message and is copied before the call returns. Neither function calls back
@@ -49,6 +65,10 @@ class Outbound {
   virtual void drop_connection(ConnectionId) {}
   // When `changed`, the other workers are to hear it: Proxy::note_health.
   virtual void on_hop_report(const HopReport&) {}
+  // M4: the fast path is to know this of an anchored stream, and that a call's are over; of the
+  // latter the other workers are to hear as well (Proxy::on_anchor_ended).
+  virtual void set_anchor(const AnchorUpdate&) {}
+  virtual void end_anchor(uint64_t /*call*/) {}
   virtual void on_failover(const FailoverReport&) {}
 };
 

@@ -39,6 +39,8 @@ Proxy::Core::Core(const Capacity& capacity, TimerWheel& timer_wheel, Outbound& o
       transactions(capacity.transactions, capacity.max_message, *this, key, worker),
       health(timer_wheel, *this, key, worker),
       overload(timer_wheel, statistics),
+      anchor_ports(worker, capacity.workers),
+      sdp_anchor(std::make_unique<SdpAnchor>()),
       room_size(capacity.max_message + kAdded),
       room_memory(new char[room_size]) {}
 
@@ -56,6 +58,7 @@ void Proxy::use(const SnapshotView& snapshot, Instant now) {
   core_->health.use(*snapshot.routing, next->next_hops, {interval, next->timers.first_response},
                     now);
   core_->overload.use(std::chrono::milliseconds(snapshot.signalling->root().overload_delay_ms));
+  if (snapshot.media != nullptr) core_->anchor_ports.use(*snapshot.media, *snapshot.realms);
   core_->published = std::move(next);
 }
 
@@ -105,6 +108,12 @@ void Proxy::on_placed(SendToken token, ConnectionId connection) {
   if (client->state == ClientState::calling || client->state == ClientState::proceeding) {
     core_->transactions.set_connection(*client, connection);
   }
+}
+
+void Proxy::on_anchor_ended(uint64_t call) { core_->anchor_ports.release(call); }
+
+void Proxy::on_anchor_held(uint64_t id, const Endpoint& caller, const Endpoint& callee) {
+  core_->anchor_ports.note_held(id, caller, callee);
 }
 
 uint32_t Proxy::key_of_next_hop(uint32_t next_hop) const {

@@ -24,12 +24,14 @@ struct SnapshotView {
   const snapshot::Section<snapshot::Listeners>* listeners = nullptr;
   const snapshot::Section<snapshot::Routing>* routing = nullptr;
   const snapshot::Section<snapshot::Signalling>* signalling = nullptr;
+  const snapshot::Section<snapshot::Media>* media = nullptr;  // null: no call is anchored
 };
 
 // Fixed for the life of the proxy (Signalling::max_transactions and max_message at start).
 struct Capacity {
   uint32_t transactions = 65536;  // server transactions; as many client transactions
   uint32_t max_message = 65536;   // octets of one message as received
+  uint32_t workers = 1;           // of the process: relay ports are divided among them
 };
 
 enum class SendFailure : uint8_t {
@@ -69,6 +71,11 @@ class Proxy {
   // A request that was `queued` without a connection went out on this one (which may be another
   // worker's). A token that is no longer known is ignored.
   void on_placed(SendToken token, ConnectionId connection);
+
+  // The streams of an anchored call have ended, by silence or by another worker's doing (M4).
+  void on_anchor_ended(uint64_t call);
+  // The fast path holds a stream since before this process started: its ports are taken.
+  void on_anchor_held(uint64_t id, const Endpoint& caller, const Endpoint& callee);
 
   // What names a next hop of the snapshot in use to another worker, whose snapshot may be newer:
   // see NextHops.

@@ -259,8 +259,12 @@ void Proxy::Core::forward_ack(const Arrival& arrival, const Message& request) {
   const Branch branch{kStateless, hash_of(request.via.value, shown_seed), loop};
   Editor editor(request);
   const PathEnd in{&published->identity.side_of(arrival), source, {}};
-  edit_request(editor, request, routes, arrival, in, path_out(next_hop),
-               {branch, breadth_of(request)}, forward_room);
+  Leaving leaving{branch, breadth_of(request)};
+  if (anchor_request({request, &routes, &arrival, loop}, arrival.peer.next_hop, next_hop, editor,
+                     leaving.anchor) != 0) {
+    return statistics.count(Dropped::ack);
+  }
+  edit_request(editor, request, routes, arrival, in, path_out(next_hop), leaving, forward_room);
   const auto size = editor.write(room());
   if (!size) return statistics.count(Dropped::ack);
   const auto sent_to = outbound.send_to_next_hop(next_hop, {room().data(), *size}, 0);

@@ -78,7 +78,7 @@ void Proxy::Core::on_provisional(ClientTransaction& client, const Message& respo
   // 100 goes no further; neither does any other, but to INVITE (RFC 4320 4.1).
   if (response.status == 100 || !is_invite) return;
   if (server != nullptr && server->state == ServerState::proceeding) {
-    forward_response(*server, response);
+    forward_response(*server, client, response);
   }
 }
 
@@ -93,6 +93,7 @@ void Proxy::Core::on_final(ClientTransaction& client, const Message& response, I
     statistics.count(Dropped::stray_response);
   }
   // Timers D and K are zero: Completed is left at once.
+  if (is_invite && !is_success) forget_anchor(client);
   if (!is_invite || !is_success) return transactions.remove(client);
   transactions.accept(client);
   wait_for(client, Wait::timer_m, now);
@@ -104,7 +105,7 @@ void Proxy::Core::on_final_for(ServerTransaction& server, ClientTransaction& cli
   if (response.status < 300) {
     // 16.7 step 5: the first 2xx at once, each further one to INVITE as well.
     if (server.state == ServerState::completed) return statistics.count(Dropped::stray_response);
-    forward_response(server, response);
+    forward_response(server, client, response);
     if (server.state == ServerState::proceeding) finish(server, response.status, now);
     return;
   }
@@ -128,7 +129,7 @@ void Proxy::Core::on_success_again(ClientTransaction& client, const Message& res
       response.status < 200) {
     return statistics.count(Dropped::stray_response);
   }
-  forward_response(*server, response);
+  forward_response(*server, client, response);
 }
 
 // RFC 3261 17.1.1.3.
@@ -139,9 +140,11 @@ void Proxy::Core::acknowledge(ClientTransaction& client, const Message& response
   }
 }
 
-void Proxy::Core::forward_response(const ServerTransaction& server, const Message& response) {
+void Proxy::Core::forward_response(const ServerTransaction& server, const ClientTransaction& client,
+                                   const Message& response) {
   Editor editor(response);
   edit_response(editor, response);
+  anchor_response(server, client, response, editor);
   const auto size = editor.write(room());
   if (!size) return statistics.count(Dropped::response);
   send_response(server, response.status, {room().data(), *size});

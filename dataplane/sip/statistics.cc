@@ -21,13 +21,13 @@ std::string label(std::string_view name, std::string_view key, std::string_view 
 }
 
 constexpr std::array<std::string_view, kRefusals> kRefusalNames = {
-    "malformed",     "max_forwards", "max_breadth",         "loop",
-    "proxy_require", "bad_route",    "no_such_transaction", "full"};
+    "malformed", "max_forwards",        "max_breadth", "loop",           "proxy_require",
+    "bad_route", "no_such_transaction", "full",        "no_media_ports", "media_description"};
 constexpr std::array<std::string_view, kFailovers> kFailoverNames = {
     "send_failed", "connection_lost", "no_response", "refused"};
 constexpr std::array<std::string_view, kDropped> kDroppedNames = {
-    "stray_response", "malformed_response", "ack",
-    "response",       "late_timeout",       "oversized_response"};
+    "stray_response",     "malformed_response", "ack", "response", "late_timeout",
+    "oversized_response", "media_description"};
 
 }  // namespace
 

@@ -21,8 +21,10 @@ enum class Refusal : uint8_t {
   route,
   no_such_transaction,
   full,
+  no_media_ports,     // an anchored call for which there are no relay ports (M4)
+  media_description,  // its SDP cannot be read
 };
-inline constexpr size_t kRefusals = 8;
+inline constexpr size_t kRefusals = 10;
 
 // Why another target was tried.
 enum class Failover : uint8_t { send_failed, connection_lost, no_response, refused };
@@ -36,8 +38,9 @@ enum class Dropped : uint8_t {
   response,      // the one who asked cannot be reached
   late_timeout,  // 408, which nobody wants to hear of other requests than INVITE (RFC 4320)
   oversized_response,
+  media_description,  // SDP in a response of an anchored call that cannot be read: passed as it is
 };
-inline constexpr size_t kDropped = 6;
+inline constexpr size_t kDropped = 7;
 
 class Statistics {
  public:
