@@ -3,9 +3,9 @@
 #include <cerrno>
 #include <cstring>
 
-#include "dataplane/signal/socket.h"
 #include "dataplane/signal/worker.h"
 #include "firmware/base/log.h"
+#include "firmware/net/socket.h"
 
 namespace fedge::signal {
 

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "dataplane/signal/socket.h"
 #include "dataplane/signal/worker.h"
 #include "firmware/base/log.h"
+#include "firmware/net/socket.h"
 #include "firmware/wire/sip/constants.h"
 
 namespace fedge::signal {

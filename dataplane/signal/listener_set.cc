@@ -15,6 +15,12 @@ namespace {
 constexpr int kAcceptsPerRound = 32;
 constexpr Duration kBackOff = 100ms;
 
+// Media has the others, and UDP.
+bool is_served(const snapshot::Listener& listener) {
+  return listener.service == snapshot::Service::access ||
+         listener.service == snapshot::Service::mras;
+}
+
 bool out_of_resources() {
   return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
 }
@@ -42,6 +48,7 @@ Status ListenerSet::prepare(const Generation& next) {
     return fail("listeners", "there are more than 65534");
   }
   for (const snapshot::Listener& listener : next.listener_list()) {
+    if (!is_served(listener)) continue;
     const std::string realm(next.realm_name(listener.realm));
     if (find(realm, listener.endpoint) != nullptr) continue;
     const uint8_t dscp = next.realm_list()[listener.realm].dscp_signalling;
@@ -72,6 +79,7 @@ void ListenerSet::commit(const Generation& next) {
   for (auto& socket : open_) socket->index = snapshot::kNone16;
   const auto listeners = next.listener_list();
   for (size_t i = 0; i < listeners.size(); ++i) {
+    if (!is_served(listeners[i])) continue;
     Socket* socket = find(next.realm_name(listeners[i].realm), listeners[i].endpoint);
     if (socket == nullptr) continue;
     socket->index = static_cast<uint16_t>(i);

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "dataplane/signal/generation.h"
-#include "dataplane/signal/socket.h"
 #include "firmware/base/loop.h"
+#include "firmware/net/socket.h"
 
 namespace fedge::signal {
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <map>
 
-#include "dataplane/signal/socket.h"
+#include "firmware/net/socket.h"
 #include "tests/unit/signal/site.h"
 #include "tests/unit/wire_dns/message_builder.h"
 

@@ -39,7 +39,7 @@ std::string make_listeners(const Layout& layout) {
                        kRealm,
                        context_of(l.transport),
                        l.transport,
-                       Service::access});
+                       l.service});
   }
   return w.finish(Listeners{w.slice(records)});
 }

@@ -37,6 +37,20 @@ TEST(Listeners, R1_OpenAndCloseLiveWithoutTouchingTheOthers) {
   EXPECT_TRUE(!refused || !refused.receive(ignored));
 }
 
+TEST(Listeners, M2_LeavesMediaToTheOthers) {
+  Site site;
+  Layout layout;
+  const uint16_t port = free_port();
+  Server taken("127.0.0.1");  // as fedge-front has it
+  const uint16_t media = Endpoint::parse(taken.endpoint())->port;
+  layout.listeners = {{media, snapshot::Transport::tcp, "127.0.0.1", snapshot::Service::av},
+                      {port}};
+  ASSERT_TRUE(site.publish(layout));
+  Peer peer = site.connect(port);
+  peer.send("\r\n\r\n");
+  site.expect(peer, "\r\n");
+}
+
 TEST(Listeners, P1_APortInUseRefusesThePublishAndTheOldOneRunsOn) {
   Site site;
   Layout layout;

@@ -6,7 +6,7 @@
 #include <array>
 #include <cerrno>
 
-#include "dataplane/signal/socket.h"
+#include "firmware/net/socket.h"
 
 namespace fedge::signal {
 

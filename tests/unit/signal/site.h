@@ -23,6 +23,7 @@ struct Layout {
     uint16_t port;
     Transport transport = Transport::tcp;
     std::string address = "127.0.0.1";
+    snapshot::Service service = snapshot::Service::access;
   };
   struct NextHop {
     std::string host;

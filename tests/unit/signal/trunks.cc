@@ -3,7 +3,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include "dataplane/signal/socket.h"
+#include "firmware/net/socket.h"
 #include "tests/unit/signal/site.h"
 
 namespace fedge::signal {

@@ -1,4 +1,4 @@
-// The sockets of signalling: TCP, non-blocking, bound to a realm's tap.
+// TCP sockets of the programs behind the taps: non-blocking, bound to a realm's tap.
 #pragma once
 
 #include <sys/types.h>
@@ -9,7 +9,7 @@
 #include "firmware/base/time.h"
 #include "firmware/net/address.h"
 
-namespace fedge::signal {
+namespace fedge {
 
 struct SocketOptions {
   std::string device;  // the realm's tap; empty binds to none
@@ -37,4 +37,4 @@ ssize_t receive(int fd, MutableBytes room, Duration& waited);
 int socket_error(int fd);
 Endpoint local_endpoint(int fd);
 
-}  // namespace fedge::signal
+}  // namespace fedge

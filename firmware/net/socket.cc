@@ -1,4 +1,4 @@
-#include "dataplane/signal/socket.h"
+#include "firmware/net/socket.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,7 +10,7 @@
 #include <cstring>
 #include <ctime>
 
-namespace fedge::signal {
+namespace fedge {
 
 namespace {
 
@@ -142,4 +142,4 @@ Endpoint local_endpoint(int fd) {
   return Endpoint::from_sockaddr(address);
 }
 
-}  // namespace fedge::signal
+}  // namespace fedge
