@@ -1,5 +1,6 @@
 #include "dataplane/fastpath/fastpath.h"
 
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@ namespace fedge::fastpath {
 namespace {
 
 using link::MessageKind;
+
+constexpr unsigned kBeatsOfSecond = 10;
 
 uint64_t random_seed() {
   uint64_t seed = 0;
@@ -67,8 +70,8 @@ void Ready::watch(int fd) {
   }
 }
 
-Fastpath::Fastpath(Loop& loop, std::vector<Port> ports, rte_mempool* pool, Fd init,
-                   std::function<void()> stop)
+Fastpath::Fastpath(Loop& loop, std::vector<Port> ports, rte_mempool* pool,
+                   std::unique_ptr<Crossing> crossing, Fd init, std::function<void()> stop)
     : loop_(loop),
       ports_(std::move(ports)),
       box_ports_(describe(ports_)),
@@ -79,17 +82,29 @@ Fastpath::Fastpath(Loop& loop, std::vector<Port> ports, rte_mempool* pool, Fd in
       mirror_(seed_, [this](uint16_t realm,
                             const IpAddress& address) { return is_wanted(realm, address); }),
       tables_(admission::Tables::none()),
-      counters_(std::make_shared<Counters>()),
-      worker_(ports_, pool, peers_, mirror_),
+      ledger_(std::make_shared<Ledger>(Counters(), crossing->workers())),
+      crossing_(std::move(crossing)),
+      adopted_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       adopted_ready_(loop, [this] { on_adopted(); }),
       monitor_ready_(loop, [this] { follow_kernel(); }),
-      second_([this](Instant) { on_second(); }) {}
+      beat_([this](Instant) { on_beat(); }) {
+  const Surroundings surroundings{ports_, pool, peers_, mirror_, *crossing_, adopted_event_.get()};
+  for (uint8_t i = 0; i < crossing_->workers(); ++i) {
+    workers_.push_back(std::make_unique<Worker>(surroundings, i));
+  }
+}
 
-Fastpath::~Fastpath() { worker_.stop(); }
+Fastpath::~Fastpath() {
+  for (const auto& worker : workers_) worker->stop();
+}
 
 Status Fastpath::start() {
+  if (!adopted_event_) return fail_errno("fastpath", "cannot make an event");
   submit(false);
-  return worker_.start(plans_.back().get());
+  for (const auto& worker : workers_) {
+    if (auto started = worker->start(plans_.back().get()); !started) return started;
+  }
+  return {};
 }
 
 void Fastpath::serve() {
@@ -98,8 +113,8 @@ void Fastpath::serve() {
                 log::warning("fastpath", "init is gone ({}): nothing to forward for", reason);
                 stop_();
               });
-  adopted_ready_.watch(worker_.adopted_fd());
-  set_second_alarm();
+  adopted_ready_.watch(adopted_event_.get());
+  set_beat_alarm();
   (void)init_.send(link::Ready{});
 }
 
@@ -126,7 +141,7 @@ void Fastpath::on_counters(link::Received& message) {
   if (message.fds.size() != 1) return;
   auto page = Mapping::read_write(message.fds[0].get());
   if (!page) return log::error("fastpath", "counters: {}", page.error().text());
-  counters_ = std::make_shared<Counters>(std::move(*page));
+  ledger_ = std::make_shared<Ledger>(Counters(std::move(*page)), workers_.size());
   submit(false);
 }
 
@@ -246,9 +261,8 @@ void Fastpath::start_mirror() {
 
 void Fastpath::on_tap(link::Received& message) {
   const auto tap = link::decode<link::TapQueue>(message.payload);
-  // One worker, one queue.
-  if (!tap || tap->queue != 0 || message.fds.size() != 1) return;
-  taps_[tap->realm] = std::make_shared<const Fd>(std::move(message.fds[0]));
+  if (!tap || tap->queue >= workers_.size() || message.fds.size() != 1) return;
+  taps_[tap->realm][tap->queue] = std::make_shared<const Fd>(std::move(message.fds[0]));
   submit(false);
 }
 
@@ -275,43 +289,56 @@ void Fastpath::submit(bool answers) {
   plan->revision = revision_;
   plan->answers = answers;
   plan->tables = tables_;
-  plan->counters = counters_;
+  plan->ledger = ledger_;
   complete_plan(*plan, box_ports_, taps_);
   plans_.push_back(std::move(plan));
-  worker_.offer(plans_.back().get());
+  for (const auto& worker : workers_) worker->offer(plans_.back().get());
 }
 
 void Fastpath::on_adopted() {
   uint64_t ignored;
-  (void)!::read(worker_.adopted_fd(), &ignored, sizeof ignored);
-  const uint64_t adopted = worker_.adopted();
+  (void)!::read(adopted_event_.get(), &ignored, sizeof ignored);
+  uint64_t adopted = plans_.back()->sequence;
+  for (const auto& worker : workers_) adopted = std::min(adopted, worker->adopted());
   for (const auto& plan : plans_) {
-    if (plan->sequence > adopted || !plan->answers) continue;
-    plan->answers = false;
+    if (plan->sequence > adopted) break;
+    plan->ledger->page().set(plan->meters.generation, plan->generation);
+    plan->ledger->page().set(plan->meters.revision, plan->revision);
+    if (!std::exchange(plan->answers, false)) continue;
     log::info("fastpath", "runs generation {}, revision {}", plan->generation, plan->revision);
     (void)init_.send(link::SnapshotRunning{plan->generation, plan->revision, true, {}});
   }
   std::erase_if(plans_, [&](const auto& plan) { return plan->sequence < adopted; });
 }
 
-void Fastpath::on_second() {
+void Fastpath::on_beat() {
   publish_counts();
-  // A flood of strangers may have kept out who is a peer by now.
-  if (std::exchange(missing_neighbour_, false)) start_mirror();
-  set_second_alarm();
+  if (++beats_ % kBeatsOfSecond == 0) on_second();
+  set_beat_alarm();
 }
 
-void Fastpath::set_second_alarm() { loop_.timers().set(second_, loop_.now() + 1s); }
+void Fastpath::on_second() {
+  // A flood of strangers may have kept out who is a peer by now.
+  if (std::exchange(missing_neighbour_, false)) start_mirror();
+}
+
+void Fastpath::set_beat_alarm() { loop_.timers().set(beat_, loop_.now() + 1s / kBeatsOfSecond); }
 
 void Fastpath::publish_counts() {
+  ledger_->publish();
+  // The page's sign of life is the slowest worker's.
+  Instant alive = never;
+  for (const auto& worker : workers_) alive = std::min(alive, worker->alive());
+  Counters& page = ledger_->page();
+  page.beat(alive);
   const Meters& meters = plans_.back()->meters;
-  counters_->set(meters.peers, peers_.size());
-  counters_->set(meters.peers_not_kept, peers_not_kept_);
-  counters_->set(meters.neighbours_not_kept, mirror_.not_kept());
+  page.set(meters.peers, peers_.size());
+  page.set(meters.peers_not_kept, peers_not_kept_);
+  page.set(meters.neighbours_not_kept, mirror_.not_kept());
   const auto realms = static_cast<uint16_t>(meters.realms.size());
   for (uint16_t realm = 0; realm < realms; ++realm) {
-    counters_->set(meters.realms[realm].neighbours, mirror_.neighbours(realm));
-    counters_->set(meters.realms[realm].routes, mirror_.routes(realm).size());
+    page.set(meters.realms[realm].neighbours, mirror_.neighbours(realm));
+    page.set(meters.realms[realm].routes, mirror_.routes(realm).size());
   }
 }
 

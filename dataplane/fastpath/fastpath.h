@@ -1,5 +1,5 @@
 // The control side of the fast path: takes what init and signal send, compiles plans and hands
-// them to the worker. Runs on the main thread; the worker never waits for it.
+// them to the workers. Runs on the main thread; no worker ever waits for it.
 #pragma once
 
 #include <functional>
@@ -36,11 +36,12 @@ class Ready final : public Watcher {
 class Fastpath {
  public:
   // `init`: the link to init. `stop` is called once when there is nothing left to do.
-  Fastpath(Loop& loop, std::vector<Port> ports, rte_mempool* pool, Fd init,
-           std::function<void()> stop);
+  // `pool`, `crossing`: of all workers, which are as many as `crossing` is for.
+  Fastpath(Loop& loop, std::vector<Port> ports, rte_mempool* pool,
+           std::unique_ptr<Crossing> crossing, Fd init, std::function<void()> stop);
   ~Fastpath();
 
-  // Starts the worker, without a realm yet.
+  // Starts the workers, without a realm yet.
   Status start();
   // The sandbox is entered: reads the links from now on and says so to init.
   void serve();
@@ -57,17 +58,18 @@ class Fastpath {
   void on_tap(link::Received& message);
   void on_netlink(link::Received& message);
   void on_adopted();
+  void on_beat();
   void on_second();
 
   Result<std::shared_ptr<const admission::Tables>> compile(const link::SnapshotOffer& offer,
                                                            std::span<Fd> fds) const;
   void adopt_tables(std::shared_ptr<const admission::Tables> tables);
-  // Makes a plan of what is there now and gives it to the worker.
+  // Makes a plan of what is there now and gives it to the workers.
   void submit(bool answers);
   void start_mirror();
   void follow_kernel();
   void publish_counts();
-  void set_second_alarm();
+  void set_beat_alarm();
 
   Loop& loop_;
   std::vector<Port> ports_;
@@ -85,18 +87,21 @@ class Fastpath {
   bool missing_neighbour_ = false;  // a peer's is not mirrored
 
   std::shared_ptr<const admission::Tables> tables_;
-  std::shared_ptr<Counters> counters_;
+  std::shared_ptr<Ledger> ledger_;
   TapSet taps_;
   uint64_t generation_ = 0;
   uint64_t revision_ = 0;
   uint64_t peers_not_kept_ = 0;
-  // The last is the newest; those before it wait for the worker to leave them.
+  // The last is the newest; those before it wait for the workers to leave them.
   std::vector<std::unique_ptr<Plan>> plans_;
 
-  Worker worker_;
+  std::unique_ptr<Crossing> crossing_;
+  Fd adopted_event_;
+  std::vector<std::unique_ptr<Worker>> workers_;
   Ready adopted_ready_;
   Ready monitor_ready_;
-  Alarm second_;
+  Alarm beat_;
+  unsigned beats_ = 0;
 };
 
 }  // namespace fedge::fastpath

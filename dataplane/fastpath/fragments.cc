@@ -52,7 +52,7 @@ void Worker::refuse_size(uint16_t realm, const ip::PacketView& packet, uint16_t 
   lose(realm, Direction::out, Loss::above_mtu);
   std::array<std::byte, ip::kMostTooBig> answer;
   const size_t size = ip::make_too_big(packet, mtu, answer);
-  (void)!::write(plan_->realms[realm].tap, answer.data(), size);
+  (void)!::write(plan_->realms[realm].tap(number_), answer.data(), size);
 }
 
 bool Worker::may_ask(const admission::Verdict& verdict, const ip::PacketView& view) {

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@ namespace {
 
 struct Options {
   std::string instance;
+  uint8_t workers = 1;
   std::vector<PortSpec> ports;
 };
 
@@ -30,8 +32,15 @@ PortSpec read_port(std::string_view name, std::string_view device) {
   return spec;
 }
 
+bool parse_workers(std::string_view text, uint8_t& workers) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), workers);
+  return error == std::errc{} && end == text.data() + text.size() && workers >= 1 &&
+         workers <= kMostWorkers;
+}
+
 Result<Options> parse_options(std::span<char*> arguments) {
-  const std::string usage = "fedge-fastpath --instance NAME --port NAME=INTERFACE|PCI,MAC ...";
+  const std::string usage =
+      "fedge-fastpath --instance NAME [--workers 1..8] --port NAME=INTERFACE|PCI,MAC ...";
   Options out;
   for (size_t i = 0; i + 1 < arguments.size(); i += 2) {
     const std::string_view key = arguments[i];
@@ -41,6 +50,8 @@ Result<Options> parse_options(std::span<char*> arguments) {
       out.instance = value;
     } else if (key == "--port" && equals != std::string_view::npos && equals != 0) {
       out.ports.push_back(read_port(value.substr(0, equals), value.substr(equals + 1)));
+    } else if (key == "--workers" && parse_workers(value, out.workers)) {
+      continue;
     } else {
       return fail("command line", "not understood: " + std::string(key), usage);
     }
@@ -57,15 +68,16 @@ Result<std::vector<Port>> open_ports(const Options& options, rte_mempool** pool)
     if (spec.is_pci()) pci.push_back(spec.interface);
   }
   const size_t count = options.ports.size();
-  if (auto started = start_eal(options.instance, pci, pool_megabytes(count)); !started) {
+  if (auto started = start_eal(options.instance, pci, pool_megabytes(count, options.workers));
+      !started) {
     return std::unexpected(started.error());
   }
-  auto frames = make_frame_pool(count);
+  auto frames = make_frame_pool(count, options.workers);
   if (!frames) return std::unexpected(frames.error());
   *pool = *frames;
   std::vector<Port> ports;
   for (const PortSpec& spec : options.ports) {
-    auto port = open_port(spec, *pool);
+    auto port = open_port(spec, *pool, options.workers);
     if (!port) return std::unexpected(port.error());
     ports.push_back(std::move(*port));
   }
@@ -91,10 +103,13 @@ int run(std::span<char*> arguments) {
   rte_mempool* pool = nullptr;
   auto ports = open_ports(*options, &pool);
   if (!ports) return fatal(ports.error());
+  auto crossing = Crossing::make(options->workers);
+  if (!crossing) return fatal(crossing.error());
 
   Loop loop;
   SignalWatcher signals(loop, [&](int) { loop.stop(); });
-  Fastpath fastpath(loop, std::move(*ports), pool, Fd(link::kInitLinkFd), [&] { loop.stop(); });
+  Fastpath fastpath(loop, std::move(*ports), pool, std::move(*crossing), Fd(link::kInitLinkFd),
+                    [&] { loop.stop(); });
   if (auto started = fastpath.start(); !started) return fatal(started.error());
   if (auto dropped = give_up_root(); !dropped) return fatal(dropped.error());
   fastpath.serve();

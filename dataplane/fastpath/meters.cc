@@ -6,8 +6,8 @@ namespace fedge::fastpath {
 
 namespace {
 
-constexpr std::array<std::string_view, kLossCount> kLosses{"no_tap", "tap_full", "tap_down",
-                                                           "transmit_full", "above_mtu"};
+constexpr std::array<std::string_view, kLossCount> kLosses{
+    "no_tap", "tap_full", "tap_down", "transmit_full", "above_mtu", "crossing_full"};
 constexpr std::array<std::string_view, 2> kDirections{"in", "out"};
 
 uint32_t drop_series(Counters& counters, std::string_view reason) {
@@ -50,13 +50,14 @@ RealmMeters make_realm(Counters& counters, const std::string& realm) {
 
 std::string_view text(Loss loss) { return kLosses[static_cast<size_t>(loss)]; }
 
-Meters Meters::make(Counters& counters, std::span<const admission::BoxPort> ports,
+Meters Meters::make(Counters& counters, size_t workers, std::span<const admission::BoxPort> ports,
                     std::span<const admission::RealmEntry> realms) {
   Meters out;
   out.generation = counters.series("fedge_fastpath_generation");
   out.revision = counters.series("fedge_fastpath_revision");
   out.rounds = counters.series("fedge_fastpath_rounds_total");
   out.sleeps = counters.series("fedge_fastpath_sleeps_total");
+  out.crossed = counters.series("fedge_fastpath_crossed_total");
   out.peers = counters.series("fedge_fastpath_peers");
   out.peers_not_kept = counters.series("fedge_fastpath_peers_not_kept_total");
   out.neighbours_not_kept = counters.series("fedge_fastpath_neighbours_not_kept_total");
@@ -67,6 +68,10 @@ Meters Meters::make(Counters& counters, std::span<const admission::BoxPort> port
   }
   for (int i = 0; i < kLossCount; ++i) {
     out.losses[static_cast<size_t>(i)] = drop_series(counters, text(static_cast<Loss>(i)));
+  }
+  for (size_t i = 0; i < workers; ++i) {
+    out.received.push_back(
+        counters.series(fmt::format("fedge_fastpath_worker_received_total{{worker=\"{}\"}}", i)));
   }
   for (const auto& port : ports) out.ports.push_back(make_port(counters, port.name));
   for (const auto& realm : realms) out.realms.push_back(make_realm(counters, realm.name));

@@ -21,8 +21,9 @@ enum class Loss : uint8_t {
   tap_down,       // the tap is down or gone
   transmit_full,  // the port took nothing for a long time
   above_mtu,      // the kernel sent more than the realm's MTU
+  crossing_full,  // the worker that it belongs to is behind
 };
-inline constexpr int kLossCount = static_cast<int>(Loss::above_mtu) + 1;
+inline constexpr int kLossCount = static_cast<int>(Loss::crossing_full) + 1;
 std::string_view text(Loss loss);
 
 enum class Direction : uint8_t { in, out };
@@ -48,15 +49,17 @@ struct Meters {
   std::array<uint32_t, kLossCount> losses{};
   std::vector<PortMeters> ports;
   std::vector<RealmMeters> realms;
+  std::vector<uint32_t> received;  // by worker
   uint32_t rounds = 0;
   uint32_t sleeps = 0;
+  uint32_t crossed = 0;  // frames handed to another worker
   uint32_t generation = 0;
   uint32_t revision = 0;
   uint32_t peers = 0;
   uint32_t peers_not_kept = 0;
   uint32_t neighbours_not_kept = 0;
 
-  static Meters make(Counters& counters, std::span<const admission::BoxPort> ports,
+  static Meters make(Counters& counters, size_t workers, std::span<const admission::BoxPort> ports,
                      std::span<const admission::RealmEntry> realms);
 };
 

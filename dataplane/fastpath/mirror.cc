@@ -72,7 +72,8 @@ void Mirror::count(uint16_t realm, uint64_t value, int by) {
 
 void Mirror::on_neighbour(const netlink::NeighbourEvent& event) {
   const auto realm = realm_of(event.neighbour.link);
-  if (!realm) return;
+  // The kernel lists the groups that it sends to as well.
+  if (!realm || event.neighbour.address.is_multicast()) return;
   const auto key = key_of(*realm, event.neighbour.address);
   const auto there = neighbours_.find(key);
   if (there) count(*realm, (*there)[0], -1);

@@ -2,6 +2,7 @@
 // counters. The control thread builds a new plan aside and swaps one pointer.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <span>
@@ -9,20 +10,26 @@
 #include <vector>
 
 #include "dataplane/admission/tables.h"
+#include "dataplane/fastpath/crossing.h"
+#include "dataplane/fastpath/ledger.h"
 #include "dataplane/fastpath/meters.h"
 #include "firmware/base/fd.h"
 
 namespace fedge::fastpath {
 
+// A tap's queues, one for each worker; null where it is not here.
+using TapQueues = std::array<std::shared_ptr<const Fd>, kMostWorkers>;
 // Taps by realm name; a plan shares the descriptors, so none closes under a worker.
-using TapSet = std::map<std::string, std::shared_ptr<const Fd>>;
+using TapSet = std::map<std::string, TapQueues>;
 
 struct RealmPath {
-  int tap = -1;  // -1: not here
   uint16_t port = 0;
   uint16_t vlan = 0;
   uint16_t most_frame = 0;  // octets of an untagged frame within the realm's MTU
-  std::shared_ptr<const Fd> tap_owner;
+  TapQueues taps;
+
+  // -1: not here.
+  int tap(uint8_t worker) const { return taps[worker] ? taps[worker]->get() : -1; }
 };
 
 struct Plan {
@@ -31,13 +38,13 @@ struct Plan {
   uint64_t revision = 0;
   bool answers = false;  // init waits to hear that this plan's snapshot runs
   std::shared_ptr<const admission::Tables> tables;
-  std::shared_ptr<Counters> counters;
+  std::shared_ptr<Ledger> ledger;
   Meters meters;
   std::vector<RealmPath> realms;       // as in tables
   std::vector<uint16_t> realm_of_tap;  // by descriptor; kNoRealm for others
 };
 
-// `tables`, `counters`, `sequence` and the numbers are set by the caller before.
+// `tables`, `ledger`, `sequence` and the numbers are set by the caller before.
 void complete_plan(Plan& plan, std::span<const admission::BoxPort> ports, const TapSet& taps);
 
 }  // namespace fedge::fastpath

@@ -35,8 +35,11 @@ constexpr unsigned kCache = 256;
 // The kernel keeps 256 octets of a buffer for XDP programs.
 constexpr uint16_t kRoom = RTE_PKTMBUF_HEADROOM + kMostFrame + 256;
 
-unsigned pool_frames(size_t ports) {
-  return static_cast<unsigned>(ports) * kFramesOfPort + kFramesInHand;
+unsigned pool_frames(size_t ports, uint8_t workers) {
+  // Of a PCI device each queue has rings of its own.
+  const auto queues = static_cast<unsigned>(ports) * (workers - 1u);
+  return static_cast<unsigned>(ports) * kFramesOfPort + queues * 2 * kRing +
+         workers * kFramesInHand;
 }
 
 // Sockets that hand out frames, among all descriptors of this process.
@@ -83,14 +86,32 @@ void remove_leftover_program(const std::string& interface) {
   log::info("fastpath", "{}: removed the XDP program of a former run", interface);
 }
 
-Status start_device(uint16_t id, const std::string& name, rte_mempool* pool) {
-  rte_eth_conf configuration{};
-  int failed = rte_eth_dev_configure(id, 1, 1, &configuration);
-  if (failed == 0) {
-    failed = rte_eth_rx_queue_setup(id, 0, kRing, rte_eth_dev_socket_id(id), nullptr, pool);
+// Several queues: a NIC spreads by addresses and ports, so that a flow stays with its worker.
+rte_eth_conf configure(const rte_eth_dev_info& device, uint8_t workers) {
+  rte_eth_conf out{};
+  if (workers == 1 || device.flow_type_rss_offloads == 0) return out;
+  out.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+  out.rx_adv_conf.rss_conf.rss_hf =
+      (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP) & device.flow_type_rss_offloads;
+  return out;
+}
+
+Status start_device(uint16_t id, const std::string& name, uint8_t workers, rte_mempool* pool) {
+  rte_eth_dev_info device{};
+  int failed = rte_eth_dev_info_get(id, &device);
+  const unsigned queues = std::min(device.max_rx_queues, device.max_tx_queues);
+  if (failed == 0 && queues < workers) {
+    return fail(
+        "port " + name,
+        "it has " + std::to_string(queues) + " queues for " + std::to_string(workers) + " workers",
+        "set \"fastpath_workers\" to at most " + std::to_string(queues));
   }
-  if (failed == 0) {
-    failed = rte_eth_tx_queue_setup(id, 0, kRing, rte_eth_dev_socket_id(id), nullptr);
+  const rte_eth_conf configuration = configure(device, workers);
+  const auto socket = static_cast<unsigned>(rte_eth_dev_socket_id(id));
+  if (failed == 0) failed = rte_eth_dev_configure(id, workers, workers, &configuration);
+  for (uint16_t queue = 0; queue < workers && failed == 0; ++queue) {
+    failed = rte_eth_rx_queue_setup(id, queue, kRing, socket, nullptr, pool);
+    if (failed == 0) failed = rte_eth_tx_queue_setup(id, queue, kRing, socket, nullptr);
   }
   if (failed == 0) failed = rte_eth_dev_start(id);
   if (failed == 0) return {};
@@ -99,12 +120,12 @@ Status start_device(uint16_t id, const std::string& name, rte_mempool* pool) {
 
 // The device is there already (PCI), or is made by now.
 Result<Port> start_port(const PortSpec& spec, const std::string& device, const std::string& driver,
-                        rte_mempool* pool) {
-  Port port{spec.name, spec.interface, driver, 0, {}, {}};
+                        uint8_t workers, rte_mempool* pool) {
+  Port port{spec.name, spec.interface, driver, 0, {}, std::vector<int>(workers, -1)};
   if (rte_eth_dev_get_port_by_name(device.c_str(), &port.id) != 0) {
     return fail("port " + spec.name, "DPDK has no driver for " + spec.interface);
   }
-  if (auto started = start_device(port.id, spec.name, pool); !started) {
+  if (auto started = start_device(port.id, spec.name, workers, pool); !started) {
     rte_eth_dev_close(port.id);
     return std::unexpected(started.error());
   }
@@ -116,8 +137,8 @@ Result<Port> start_port(const PortSpec& spec, const std::string& device, const s
   return port;
 }
 
-Result<Port> start_pci(const PortSpec& spec, rte_mempool* pool) {
-  auto port = start_port(spec, spec.interface, "PCI", pool);
+Result<Port> start_pci(const PortSpec& spec, uint8_t workers, rte_mempool* pool) {
+  auto port = start_port(spec, spec.interface, "PCI", workers, pool);
   if (!port) return port;
   (void)rte_eth_dev_set_mtu(port->id, kMostMtu);  // not every driver can; 1500 passes anyway
   char mac[RTE_ETHER_ADDR_FMT_SIZE];
@@ -131,7 +152,7 @@ Result<Port> start_pci(const PortSpec& spec, rte_mempool* pool) {
 }
 
 Result<Port> start_vdev(const PortSpec& spec, const std::string& driver,
-                        const std::string& arguments, rte_mempool* pool) {
+                        const std::string& arguments, uint8_t workers, rte_mempool* pool) {
   const std::string device = driver + "_" + spec.name;
   const auto before = list_frame_sockets();
   if (const int failed = rte_eal_hotplug_add("vdev", device.c_str(), arguments.c_str());
@@ -139,13 +160,15 @@ Result<Port> start_vdev(const PortSpec& spec, const std::string& driver,
     return fail("port " + spec.name,
                 driver + " on " + spec.interface + ": " + rte_strerror(-failed));
   }
-  auto port = start_port(spec, device, driver, pool);
+  auto port = start_port(spec, device, driver, workers, pool);
   if (!port) {
     (void)rte_eal_hotplug_remove("vdev", device.c_str());
     return port;
   }
-  const auto after = list_frame_sockets();
-  std::ranges::set_difference(after, before, std::back_inserter(port->wake_fds));
+  // One of each queue, opened in this order: so their numbers go up.
+  std::vector<int> sockets;
+  std::ranges::set_difference(list_frame_sockets(), before, std::back_inserter(sockets));
+  if (sockets.size() == workers) port->wake_fds = std::move(sockets);
   return port;
 }
 
@@ -156,33 +179,39 @@ bool PortSpec::is_pci() const {
   return std::ranges::count(interface, ':') == 2 && std::ranges::count(interface, '.') == 1;
 }
 
-unsigned pool_megabytes(size_t ports) {
+unsigned pool_megabytes(size_t ports, uint8_t workers) {
   constexpr unsigned kPerFrame = kRoom + sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE;
   constexpr unsigned kOthers = 24u << 20;  // rings, devices, EAL
-  return (pool_frames(ports) * kPerFrame + kOthers) >> 20;
+  return (pool_frames(ports, workers) * kPerFrame + kOthers) >> 20;
 }
 
-Result<rte_mempool*> make_frame_pool(size_t ports) {
-  rte_mempool* const pool = rte_pktmbuf_pool_create("frames", pool_frames(ports), kCache, 0, kRoom,
-                                                    static_cast<int>(rte_socket_id()));
+Result<rte_mempool*> make_frame_pool(size_t ports, uint8_t workers) {
+  rte_mempool* const pool = rte_pktmbuf_pool_create("frames", pool_frames(ports, workers), kCache,
+                                                    0, kRoom, static_cast<int>(rte_socket_id()));
   if (pool != nullptr) return pool;
   return fail("fastpath", std::string("no memory for frames: ") + rte_strerror(rte_errno));
 }
 
-Result<Port> open_port(const PortSpec& spec, rte_mempool* pool) {
-  if (spec.is_pci()) return start_pci(spec, pool);
+Result<Port> open_port(const PortSpec& spec, rte_mempool* pool, uint8_t workers) {
+  if (spec.is_pci()) return start_pci(spec, workers, pool);
   if (::if_nametoindex(spec.interface.c_str()) == 0) {
     return fail("port " + spec.name, "there is no interface " + spec.interface,
                 "the board's description names the ports");
   }
   quiet_libraries();
   remove_leftover_program(spec.interface);
+  Result<Port> port = fail("port " + spec.name, "AF_XDP has one queue on " + spec.interface +
+                                                    ", not " + std::to_string(workers));
   // Busy polling by the kernel would spend the core when nothing comes.
-  auto port = start_vdev(spec, "net_af_xdp", "iface=" + spec.interface + ",busy_budget=0", pool);
+  if (workers == 1) {
+    port = start_vdev(spec, "net_af_xdp", "iface=" + spec.interface + ",busy_budget=0", 1, pool);
+  }
   if (!port) {
     log::warning("fastpath", "{}; taking AF_PACKET, which is slower", port.error().text());
-    port = start_vdev(spec, "net_af_packet",
-                      "iface=" + spec.interface + ",framesz=2048,framecnt=1024", pool);
+    port = start_vdev(
+        spec, "net_af_packet",
+        "iface=" + spec.interface + ",framesz=2048,framecnt=1024,qpairs=" + std::to_string(workers),
+        workers, pool);
   }
   if (port) {
     log::info("fastpath", "port {}: {} through {}", port->name, port->interface, port->driver);

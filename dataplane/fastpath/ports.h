@@ -30,19 +30,20 @@ struct Port {
   std::string driver;  // "net_af_xdp", "net_af_packet" or that of the PCI device
   uint16_t id = 0;     // DPDK's number
   ip::Mac mac{};
-  // Readable when frames wait; none where the driver can only be asked.
+  // Of each queue: readable when frames wait; -1 where the driver can only be asked.
   std::vector<int> wake_fds;
 };
 
 // One pool for all ports: what is received on one port may leave on another without a copy.
-Result<rte_mempool*> make_frame_pool(size_t ports);
-// Memory that the pool of so many ports needs, in megabytes.
-unsigned pool_megabytes(size_t ports);
+Result<rte_mempool*> make_frame_pool(size_t ports, uint8_t workers);
+// Memory that this pool needs, in megabytes.
+unsigned pool_megabytes(size_t ports, uint8_t workers);
 
-// Kernel interfaces: AF_XDP, or AF_PACKET where that fails; says in the log which and why. An XDP
+// A pair of queues for each worker. Kernel interfaces: AF_XDP, which has one pair only, or
+// AF_PACKET for several and where that fails; says in the log which and why. An XDP
 // program that a former run left behind is removed first. Needs root; there is no closing, which
 // would need it again: a port ends with the process, and its program passes frames on then, to a
 // namespace that answers nothing.
-Result<Port> open_port(const PortSpec& spec, rte_mempool* pool);
+Result<Port> open_port(const PortSpec& spec, rte_mempool* pool, uint8_t workers);
 
 }  // namespace fedge::fastpath

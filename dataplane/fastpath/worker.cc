@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
 
 #include "dataplane/admission/classifier.h"
 #include "dataplane/fastpath/tag.h"
@@ -25,6 +26,7 @@ using admission::kNoRealm;
 // A port that takes nothing for so long loses what waits for it.
 constexpr Duration kStuck = 100ms;
 constexpr unsigned long kTimerSlackNs = 1000;
+constexpr uint8_t kFirst = 0;  // the worker of what has to be in one place
 
 std::byte* bytes_of(rte_mbuf* frame) { return rte_pktmbuf_mtod(frame, std::byte*); }
 
@@ -34,24 +36,20 @@ void forget_error(int socket) {
   (void)::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size);
 }
 
-void signal_event(const Fd& event) {
-  const uint64_t one = 1;
-  (void)!::write(event.get(), &one, sizeof one);
-}
-
 }  // namespace
 
-Worker::Worker(std::span<const Port> ports, rte_mempool* pool, const admission::Peers& peers,
-               const Mirror& mirror)
-    : ports_(ports),
-      pool_(pool),
-      peers_(peers),
-      mirror_(mirror),
-      idle_(std::ranges::any_of(ports, [](const Port& port) { return port.wake_fds.empty(); })),
+Worker::Worker(const Surroundings& surroundings, uint8_t number)
+    : ports_(surroundings.ports),
+      pool_(surroundings.pool),
+      peers_(surroundings.peers),
+      mirror_(surroundings.mirror),
+      crossing_(surroundings.crossing),
+      adopted_event_(surroundings.adopted_event),
+      number_(number),
+      idle_(std::ranges::any_of(ports_,
+                                [number](const Port& port) { return port.wake_fds[number] < 0; })),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      adopted_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      outgoing_(ports.size()),
+      outgoing_(ports_.size()),
       tap_ready_(kMostRealms),
       strangers_(kMostRealms),
       reassembly_([this](uint16_t realm, admission::Refusal why, unsigned fragments) {
@@ -66,11 +64,12 @@ Status Worker::start(const Plan* first) {
     epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
     return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
   };
-  bool watched = watch(wake_.get());
+  bool watched = watch(crossing_.wake_fd(number_));
   for (const Port& port : ports_) {
-    for (const int fd : port.wake_fds) watched = watched && watch(fd);
+    const int fd = port.wake_fds[number_];
+    watched = watched && (fd < 0 || watch(fd));
   }
-  if (!watched || !adopted_event_) return fail_errno("fastpath", "cannot watch the ports");
+  if (!watched) return fail_errno("fastpath", "cannot watch the ports");
   offered_.store(first, std::memory_order_release);
   thread_ = std::thread([this] { run(); });
   return {};
@@ -78,18 +77,18 @@ Status Worker::start(const Plan* first) {
 
 void Worker::offer(const Plan* plan) {
   offered_.store(plan, std::memory_order_release);
-  signal_event(wake_);
+  crossing_.wake(number_);
 }
 
 void Worker::stop() {
   if (!thread_.joinable()) return;
   stopping_.store(true, std::memory_order_release);
-  signal_event(wake_);
+  crossing_.wake(number_);
   thread_.join();
 }
 
 void Worker::run() {
-  ::pthread_setname_np(::pthread_self(), "fedge-worker0");
+  ::pthread_setname_np(::pthread_self(), ("fedge-worker" + std::to_string(number_)).c_str());
   ::prctl(PR_SET_TIMERSLACK, kTimerSlackNs, 0, 0, 0);
   // DPDK gives registered threads caches of their own.
   (void)rte_thread_register();
@@ -98,11 +97,11 @@ void Worker::run() {
     if (offered != plan_) adopt(offered);
     const Instant now = now_monotonic();
     const bool moved = run_round(now);
-    counters_->beat(now);
+    alive_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     counters_->add(plan_->meters.rounds);
     bool waiting = false;
     for (const Outgoing& out : outgoing_) waiting = waiting || out.count != 0;
-    wait(idle_.next_wait(moved, waiting));
+    sleep(idle_.next_wait(moved, waiting));
   }
   for (Outgoing& out : outgoing_) rte_pktmbuf_free_bulk(out.frames.data(), out.count);
   rte_pktmbuf_free(spare_);
@@ -113,32 +112,32 @@ void Worker::adopt(const Plan* plan) {
   watch_taps(plan_, plan);
   if (plan_ != nullptr && plan_->tables != plan->tables) reassembly_.clear();
   plan_ = plan;
-  counters_ = plan->counters.get();
-  counters_->set(plan->meters.generation, plan->generation);
-  counters_->set(plan->meters.revision, plan->revision);
+  counters_ = &plan->ledger->tally(number_);
   // What waits in a tap says so again: the descriptors are watched by level.
   std::ranges::fill(tap_ready_, uint8_t{1});
   adopted_.store(plan->sequence, std::memory_order_release);
-  signal_event(adopted_event_);
+  const uint64_t one = 1;
+  (void)!::write(adopted_event_, &one, sizeof one);
 }
 
 void Worker::watch_taps(const Plan* before, const Plan* after) {
-  const auto has = [](const Plan* plan, const RealmPath& path) {
+  const auto has = [this](const Plan* plan, const RealmPath& path) {
     return plan != nullptr && std::ranges::any_of(plan->realms, [&](const RealmPath& other) {
-             return other.tap_owner == path.tap_owner;
+             return other.taps[number_] == path.taps[number_];
            });
   };
   if (before != nullptr) {
     for (const RealmPath& path : before->realms) {
-      if (path.tap >= 0 && !has(after, path)) {
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, path.tap, nullptr);
+      if (path.tap(number_) >= 0 && !has(after, path)) {
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, path.tap(number_), nullptr);
       }
     }
   }
   for (const RealmPath& path : after->realms) {
-    if (path.tap < 0 || has(before, path)) continue;
-    epoll_event event{.events = EPOLLIN, .data = {.fd = path.tap}};
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, path.tap, &event);
+    const int tap = path.tap(number_);
+    if (tap < 0 || has(before, path)) continue;
+    epoll_event event{.events = EPOLLIN, .data = {.fd = tap}};
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, tap, &event);
   }
 }
 
@@ -149,6 +148,7 @@ bool Worker::run_round(Instant now) {
   const auto ports = static_cast<uint16_t>(ports_.size());
   const auto realms = static_cast<uint16_t>(plan_->realms.size());
   for (uint16_t port = 0; port < ports; ++port) moved += receive(port);
+  moved += receive_crossed();
   for (uint16_t realm = 0; realm < realms; ++realm) {
     if (tap_ready_[realm] != 0) moved += read_tap(realm);
   }
@@ -160,24 +160,53 @@ bool Worker::run_round(Instant now) {
 
 uint16_t Worker::receive(uint16_t port) {
   std::array<rte_mbuf*, kBurst> frames;
-  const uint16_t count = rte_eth_rx_burst(ports_[port].id, 0, frames.data(), kBurst);
+  const uint16_t count = rte_eth_rx_burst(ports_[port].id, number_, frames.data(), kBurst);
   if (count == 0) return 0;
   counters_->add(plan_->meters.ports[port].received, count);
-  for (uint16_t i = 0; i < count; ++i) punt(port, frames[i]);
-  rte_pktmbuf_free_bulk(frames.data(), count);
+  counters_->add(plan_->meters.received[number_], count);
+  for (uint16_t i = 0; i < count; ++i) {
+    if (punt(port, frames[i])) rte_pktmbuf_free(frames[i]);
+  }
   return count;
 }
 
-void Worker::punt(uint16_t port, rte_mbuf* frame) {
+uint16_t Worker::receive_crossed() {
+  std::array<rte_mbuf*, kBurst> frames;
+  const unsigned count = crossing_.take(number_, frames);
+  for (unsigned i = 0; i < count; ++i) {
+    if (punt(frames[i]->port, frames[i])) rte_pktmbuf_free(frames[i]);
+  }
+  return static_cast<uint16_t>(count);
+}
+
+void Worker::hand_over(uint8_t worker, uint16_t port, rte_mbuf* frame) {
+  frame->port = port;  // our number of it from here on, not the driver's
+  if (crossing_.send(worker, {&frame, 1}) == 1) return counters_->add(plan_->meters.crossed);
+  counters_->add(plan_->meters.losses[static_cast<size_t>(Loss::crossing_full)]);
+  rte_pktmbuf_free(frame);
+}
+
+bool Worker::punt(uint16_t port, rte_mbuf* frame) {
   ip::PacketView view;
   auto verdict = classify_inbound(*plan_->tables, peers_, port,
                                   {bytes_of(frame), rte_pktmbuf_data_len(frame)}, view);
   if (verdict.as >= admission::Class::neighbour && verdict.passes()) [[unlikely]] {
-    if (verdict.as == admission::Class::fragment) return hold(port, verdict, view);
+    if (number_ != kFirst) {
+      hand_over(kFirst, port, frame);
+      return false;
+    }
+    if (verdict.as == admission::Class::fragment) {
+      hold(port, verdict, view);
+      return true;
+    }
     if (!may_ask(verdict, view)) verdict.drop = admission::Refusal::neighbour_flood;
   }
-  if (!verdict.passes()) return refuse(verdict, Direction::in);
-  write_to_tap(verdict, bytes_of(frame), view);
+  if (verdict.passes()) {
+    write_to_tap(verdict, bytes_of(frame), view);
+  } else {
+    refuse(verdict, Direction::in);
+  }
+  return true;
 }
 
 // `frame` is what `view` is of.
@@ -188,7 +217,7 @@ void Worker::write_to_tap(const admission::Verdict& verdict, std::byte* frame,
     remove_tag(frame);
     untagged = untagged.subspan(ip::kVlanSize);
   }
-  const int tap = plan_->realms[verdict.realm].tap;
+  const int tap = plan_->realms[verdict.realm].tap(number_);
   if (tap < 0) return lose(verdict.realm, Direction::in, Loss::no_tap);
   if (::write(tap, untagged.data(), untagged.size()) >= 0) {
     return count(verdict, Direction::in, untagged.size());
@@ -201,7 +230,7 @@ void Worker::write_to_tap(const admission::Verdict& verdict, std::byte* frame,
 
 uint16_t Worker::read_tap(uint16_t realm) {
   const RealmPath& path = plan_->realms[realm];
-  if (path.tap < 0) {
+  if (path.tap(number_) < 0) {
     tap_ready_[realm] = 0;
     return 0;
   }
@@ -216,15 +245,15 @@ uint16_t Worker::read_tap(uint16_t realm) {
 bool Worker::read_frame(uint16_t realm) {
   if (spare_ == nullptr) spare_ = rte_pktmbuf_alloc(pool_);
   if (spare_ == nullptr) return false;
-  const ssize_t size =
-      ::read(plan_->realms[realm].tap, bytes_of(spare_), rte_pktmbuf_tailroom(spare_));
+  const int tap = plan_->realms[realm].tap(number_);
+  const ssize_t size = ::read(tap, bytes_of(spare_), rte_pktmbuf_tailroom(spare_));
   if (size < 0) {
     if (errno == EINTR) return true;
     tap_ready_[realm] = 0;
     // The tap was removed under us: a new one comes with a new plan. Watched on, it would keep
     // the worker awake.
     if (errno != EAGAIN) {
-      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, plan_->realms[realm].tap, nullptr);
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, tap, nullptr);
     }
     return false;
   }
@@ -260,7 +289,7 @@ void Worker::flush(uint16_t port, Instant now) {
   Outgoing& out = outgoing_[port];
   if (out.count == 0) return;
   const PortMeters& meters = plan_->meters.ports[port];
-  const uint16_t sent = rte_eth_tx_burst(ports_[port].id, 0, out.frames.data(), out.count);
+  const uint16_t sent = rte_eth_tx_burst(ports_[port].id, number_, out.frames.data(), out.count);
   counters_->add(meters.sent, sent);
   if (sent == out.count) {
     out.count = 0;
@@ -280,17 +309,23 @@ void Worker::flush(uint16_t port, Instant now) {
 
 // --- waiting and counting ----------------------------------------------------------------------
 
+void Worker::sleep(Duration at_most) {
+  if (at_most == Duration::zero()) return wait(at_most);
+  counters_->add(plan_->meters.sleeps);
+  wait(crossing_.may_sleep(number_) ? at_most : Duration::zero());
+  crossing_.woke(number_);
+}
+
 void Worker::wait(Duration at_most) {
   std::array<epoll_event, 32> events;
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(at_most);
   const timespec timeout{.tv_sec = seconds.count(), .tv_nsec = (at_most - seconds).count()};
-  if (at_most != Duration::zero()) counters_->add(plan_->meters.sleeps);
   const int count = ::epoll_pwait2(epoll_.get(), events.data(), static_cast<int>(events.size()),
                                    &timeout, nullptr);
   for (int i = 0; i < count; ++i) {
     const int fd = events[static_cast<size_t>(i)].data.fd;
     const auto at = static_cast<size_t>(fd);
-    if (fd == wake_.get()) {
+    if (fd == crossing_.wake_fd(number_)) {
       uint64_t ignored;
       (void)!::read(fd, &ignored, sizeof ignored);
     } else if (is_port(fd)) {
@@ -303,9 +338,8 @@ void Worker::wait(Duration at_most) {
 }
 
 bool Worker::is_port(int fd) const {
-  return std::ranges::any_of(ports_, [fd](const Port& port) {
-    return std::ranges::find(port.wake_fds, fd) != port.wake_fds.end();
-  });
+  return std::ranges::any_of(ports_,
+                             [&](const Port& port) { return port.wake_fds[number_] == fd; });
 }
 
 void Worker::refuse(const admission::Verdict& verdict, Direction direction) {

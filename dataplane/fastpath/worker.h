@@ -1,5 +1,6 @@
-// One worker: a thread that carries frames between its queue of every port and the taps, run to
-// completion. It allocates nothing, locks nothing and logs nothing.
+// One worker: a thread that carries frames between its queues of every port and every tap, run to
+// completion. It allocates nothing, locks nothing and logs nothing. What has to be in one place
+// (fragments, strangers' questions) goes to the first worker.
 #pragma once
 
 #include <array>
@@ -12,6 +13,7 @@
 #include "dataplane/admission/budget.h"
 #include "dataplane/admission/peers.h"
 #include "dataplane/admission/reassembly.h"
+#include "dataplane/fastpath/crossing.h"
 #include "dataplane/fastpath/idle.h"
 #include "dataplane/fastpath/mirror.h"
 #include "dataplane/fastpath/plan.h"
@@ -21,23 +23,31 @@ struct rte_mbuf;
 
 namespace fedge::fastpath {
 
+// What the workers share. All of it outlives them.
+struct Surroundings {
+  std::span<const Port> ports;
+  rte_mempool* pool;
+  const admission::Peers& peers;
+  const Mirror& mirror;
+  Crossing& crossing;
+  int adopted_event;  // an eventfd that tells the control thread of adopted plans
+};
+
 class Worker {
  public:
   static constexpr size_t kMostRealms = 4096;
 
-  // All outlive the worker.
-  Worker(std::span<const Port> ports, rte_mempool* pool, const admission::Peers& peers,
-         const Mirror& mirror);
+  Worker(const Surroundings& surroundings, uint8_t number);
   ~Worker();
 
   // Runs with this plan.
   Status start(const Plan* first);
   // The plan to use from now on. The old one is in use until adopted() is no less.
   void offer(const Plan* plan);
-  // Readable each time a plan was adopted; read it to be told again.
-  int adopted_fd() const { return adopted_event_.get(); }
   // The sequence of the plan in use.
   uint64_t adopted() const { return adopted_.load(std::memory_order_acquire); }
+  // When it last began a round.
+  Instant alive() const { return Instant(Duration(alive_.load(std::memory_order_relaxed))); }
   void stop();
 
  private:
@@ -54,7 +64,10 @@ class Worker {
   void watch_taps(const Plan* before, const Plan* after);
   bool run_round(Instant now);
   uint16_t receive(uint16_t port);
-  void punt(uint16_t port, rte_mbuf* frame);
+  uint16_t receive_crossed();
+  void hand_over(uint8_t worker, uint16_t port, rte_mbuf* frame);
+  // False: it was handed to another worker.
+  bool punt(uint16_t port, rte_mbuf* frame);
   bool may_ask(const admission::Verdict& verdict, const ip::PacketView& view);
   void hold(uint16_t port, const admission::Verdict& verdict, const ip::PacketView& view);
   void write_to_tap(const admission::Verdict& verdict, std::byte* frame,
@@ -67,6 +80,7 @@ class Worker {
   void queue(const RealmPath& path, rte_mbuf* frame, uint16_t size);
   void flush(uint16_t port, Instant now);
   void wait(Duration at_most);
+  void sleep(Duration at_most);
   bool is_port(int fd) const;
   void refuse(const admission::Verdict& verdict, Direction direction);
   void lose(uint16_t realm, Direction direction, Loss loss);
@@ -77,19 +91,21 @@ class Worker {
   rte_mempool* pool_;
   const admission::Peers& peers_;
   const Mirror& mirror_;
+  Crossing& crossing_;
+  const int adopted_event_;
+  const uint8_t number_;  // also of its queues
   Idle idle_;
   Fd epoll_;
-  Fd wake_;
-  Fd adopted_event_;
   std::thread thread_;
 
   std::atomic<const Plan*> offered_{nullptr};
   std::atomic<uint64_t> adopted_{0};
+  std::atomic<int64_t> alive_{0};
   std::atomic<bool> stopping_{false};
 
   // The worker's own.
   const Plan* plan_ = nullptr;
-  Counters* counters_ = nullptr;
+  Tally* counters_ = nullptr;
   std::vector<Outgoing> outgoing_;                                        // by port
   std::vector<uint8_t> tap_ready_;                                        // by realm
   std::vector<admission::Budget<admission::StrangersBudget>> strangers_;  // by realm

@@ -67,7 +67,8 @@ Result<std::unique_ptr<Appliance>> Appliance::open(Loop& loop, Config config) {
   }
   appliance->wire_ = std::move(*wire);
   appliance->keeper_ =
-      std::make_unique<Keeper>(loop, appliance->supervisor_, appliance->wire_, appliance->taps_);
+      std::make_unique<Keeper>(loop, appliance->supervisor_, appliance->wire_, appliance->taps_,
+                               appliance->config_.fastpath_workers);
   return appliance;
 }
 
@@ -101,7 +102,8 @@ Launch Appliance::launch_of(Process process) {
     launch.arguments = {"--workers", std::to_string(config_.signal_workers)};
   }
   if (process == Process::fastpath) {
-    launch.arguments = {"--instance", config_.instance};
+    launch.arguments = {"--instance", config_.instance, "--workers",
+                        std::to_string(config_.fastpath_workers)};
     for (const board::Port& port : config_.ports) {
       std::string opens = port.name + "=" + port.interface;
       if (port.is_pci()) opens += "," + netlink::text_of(port.mac);

@@ -21,6 +21,7 @@ namespace {
 
 constexpr size_t kMostPorts = 64;
 constexpr int64_t kMostSignalWorkers = 16;
+constexpr int64_t kMostFastpathWorkers = 8;
 constexpr std::string_view kNameAllowed = "1 to 32 of a-z, 0-9 and -, beginning with a letter";
 
 bool is_name(std::string_view text) {
@@ -194,14 +195,14 @@ Config read_root(json::Value root, Errors& errors) {
     else
       reader.wrong(watchdog, "true or false");
   }
-  if (const json::Value workers = reader.find("signal_workers")) {
-    const auto number = workers.integer(1, kMostSignalWorkers);
-    if (number) {
-      config.signal_workers = static_cast<uint32_t>(*number);
-    } else {
-      reader.wrong(workers, "a number from 1 to 16");
-    }
-  }
+  const auto workers = [&](const char* name, int64_t most) {
+    const json::Value value = reader.find(name);
+    const auto number = value ? value.integer(1, most) : 1;
+    if (!number) reader.wrong(value, "a number from 1 to " + std::to_string(most));
+    return number.value_or(1);
+  };
+  config.signal_workers = static_cast<uint32_t>(workers("signal_workers", kMostSignalWorkers));
+  config.fastpath_workers = static_cast<uint8_t>(workers("fastpath_workers", kMostFastpathWorkers));
   config.ports = read_ports(reader.need("ports"), errors);
   return config;
 }

@@ -17,11 +17,12 @@ constexpr Duration kOpenAgain = 5s;
 
 }  // namespace
 
-Keeper::Keeper(Loop& loop, Supervisor& supervisor, Wire& wire, Taps& taps)
+Keeper::Keeper(Loop& loop, Supervisor& supervisor, Wire& wire, Taps& taps, uint16_t queues)
     : loop_(loop),
       supervisor_(supervisor),
       wire_(wire),
       taps_(taps),
+      queues_(queues),
       finish_alarm_([this](Instant) { finish(); }),
       open_alarm_([this](Instant) { open_management(); }) {
   for (size_t i = 0; i < states_.size(); ++i) {
@@ -121,15 +122,17 @@ void Keeper::tell_management() {
 
 void Keeper::give_taps(const std::vector<TapPlan>& plans) {
   for (const TapPlan& plan : plans) {
-    link::Channel* const fastpath = supervisor_.channel(Process::fastpath);
-    if (fastpath == nullptr) return;
-    const auto queue = taps_.open_queue(plan.realm);
-    if (!queue) {
-      log::error("network", "{}", queue.error().text());
-      continue;
+    for (uint16_t i = 0; i < queues_; ++i) {
+      link::Channel* const fastpath = supervisor_.channel(Process::fastpath);
+      if (fastpath == nullptr) return;
+      const auto queue = taps_.open_queue(plan.realm);
+      if (!queue) {
+        log::error("network", "{}", queue.error().text());
+        continue;
+      }
+      const int fd = queue->get();
+      (void)fastpath->send(link::TapQueue{plan.realm, i}, {&fd, 1});
     }
-    const int fd = queue->get();
-    (void)fastpath->send(link::TapQueue{plan.realm, 0}, {&fd, 1});
   }
 }
 

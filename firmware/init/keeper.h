@@ -15,8 +15,8 @@ namespace fedge::init {
 
 class Keeper {
  public:
-  // All outlive the keeper.
-  Keeper(Loop& loop, Supervisor& supervisor, Wire& wire, Taps& taps);
+  // All outlive the keeper. `queues`: of each tap, one for each worker of the fast path.
+  Keeper(Loop& loop, Supervisor& supervisor, Wire& wire, Taps& taps, uint16_t queues);
 
   // Before the processes start: what control stored last, or nothing but the management address.
   void boot(const std::string& control_folder, const Endpoint& management);
@@ -53,6 +53,7 @@ class Keeper {
   Supervisor& supervisor_;
   Wire& wire_;
   Taps& taps_;
+  const uint16_t queues_;
   ManagementSockets management_;
   HeldSnapshot current_;
   Network network_;

@@ -10,8 +10,9 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAMS = os.environ.get("FEDGE_PROGRAMS", os.path.join(ROOT, "build", "bin"))
 PROCESSES = ("control", "fastpath", "signal", "agent")
-# Every appliance that does not say otherwise: the same tests with several signalling workers.
+# Every appliance that does not say otherwise: the same tests with several workers.
 SIGNAL_WORKERS = int(os.environ.get("FEDGE_SIGNAL_WORKERS", "1"))
+FASTPATH_WORKERS = int(os.environ.get("FEDGE_FASTPATH_WORKERS", "1"))
 
 
 def wait_until(condition, seconds, what, every=0.02):
@@ -44,6 +45,7 @@ class Appliance:
             json.dump({"instance": name, "board": "host", "state": self.state,
                        "programs": PROGRAMS, "management": management,
                        "signal_workers": SIGNAL_WORKERS,
+                       "fastpath_workers": FASTPATH_WORKERS,
                        "ports": [{"name": n, "interface": i} for n, i in ports.items()]}, file,
                       indent=1)
 

@@ -90,6 +90,9 @@ Box::Box()
   for (const auto& name : {wire_name, punt_name, peer_name}) {
     EXPECT_TRUE(netlink::NetworkNamespace::open(name));
   }
+  if (const char* number = std::getenv("FEDGE_FASTPATH_WORKERS")) {
+    workers = static_cast<unsigned>(std::atoi(number));
+  }
   punt = *netlink::NetworkNamespace::open(punt_name);
   peer = *netlink::NetworkNamespace::open(peer_name);
   shell("ip link add wan netns " + wire_name + " type veth peer name peer0 netns " + peer_name);
@@ -142,6 +145,7 @@ void Box::start_program() {
   ready_ = closed_ = false;
   const int wire = ::open(("/run/netns/" + wire_name).c_str(), O_RDONLY | O_CLOEXEC);
   const std::string path = program();
+  const std::string number = std::to_string(workers);
   pid_ = ::fork();
   if (pid_ == 0) {
     if (::setns(wire, CLONE_NEWNET) != 0) ::_exit(126);
@@ -155,7 +159,8 @@ void Box::start_program() {
     }
     // The sandbox stops the leak check, which is a debugger.
     ::setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
-    ::execl(path.c_str(), path.c_str(), "--instance", "unit", "--port", "port0=wan", nullptr);
+    ::execl(path.c_str(), path.c_str(), "--instance", "unit", "--workers", number.c_str(), "--port",
+            "port0=wan", nullptr);
     ::_exit(127);
   }
   ::close(wire);
@@ -212,10 +217,12 @@ bool Box::program_runs() { return pid_ >= 0 && ::waitpid(pid_, nullptr, WNOHANG)
 void Box::send_taps(const std::vector<TestRealm>& realms) {
   const netlink::Inside inside(punt);
   for (const TestRealm& realm : realms) {
-    const auto queue = netlink::open_tap_queue(realm.name);
-    ASSERT_TRUE(queue) << queue.error().text();
-    const int fd = queue->get();
-    ASSERT_TRUE(link_->send(link::TapQueue{realm.name, 0}, {&fd, 1}));
+    for (uint16_t i = 0; i < workers; ++i) {
+      const auto queue = netlink::open_tap_queue(realm.name);
+      ASSERT_TRUE(queue) << queue.error().text();
+      const int fd = queue->get();
+      ASSERT_TRUE(link_->send(link::TapQueue{realm.name, i}, {&fd, 1}));
+    }
   }
 }
 
@@ -251,6 +258,10 @@ bool Box::run_until(const std::function<bool()>& condition, Duration at_most) {
     loop_.run_once(10ms);
   }
   return true;
+}
+
+bool Box::counts(const std::string& name, uint64_t at_least) {
+  return run_until([&] { return counter(name) >= at_least; });
 }
 
 uint64_t Box::counter(const std::string& name) const {

@@ -54,10 +54,14 @@ class Box {
   // Runs the loop until the condition holds; false when it does not within `at_most`.
   bool run_until(const std::function<bool()>& condition, Duration at_most = 5s);
   uint64_t counter(const std::string& name) const;
+  // Counters reach the page ten times a second.
+  bool counts(const std::string& name, uint64_t at_least = 1);
   Loop& loop() { return loop_; }
 
   // The next start may not load BPF programs, as on a kernel without them.
   bool forbid_xdp = false;
+  // Of the next start: one, or what FEDGE_FASTPATH_WORKERS says.
+  unsigned workers = 1;
 
   netlink::NetworkNamespace punt;
   netlink::NetworkNamespace peer;

@@ -1,10 +1,13 @@
 // The parts of the fast path that need neither DPDK nor root.
 #include <gtest/gtest.h>
 #include <linux/neighbour.h>
+#include <unistd.h>
 
 #include <string>
 
+#include "dataplane/fastpath/crossing.h"
 #include "dataplane/fastpath/idle.h"
+#include "dataplane/fastpath/ledger.h"
 #include "dataplane/fastpath/mirror.h"
 #include "dataplane/fastpath/plan.h"
 #include "dataplane/fastpath/ports.h"
@@ -51,8 +54,8 @@ TEST(Meters, O3_NamesAreStableAndDistinct) {
   Counters counters;
   const std::vector<admission::BoxPort> ports{{"port0", {}}};
   const std::vector<admission::RealmEntry> realms{{"outside", 0, 0, 1500, {}, {}}};
-  const Meters first = Meters::make(counters, ports, realms);
-  const Meters again = Meters::make(counters, ports, realms);
+  const Meters first = Meters::make(counters, 2, ports, realms);
+  const Meters again = Meters::make(counters, 2, ports, realms);
   EXPECT_EQ(first.realms[0].packets, again.realms[0].packets);
   EXPECT_EQ(first.drops, again.drops);
   const std::string name =
@@ -61,6 +64,68 @@ TEST(Meters, O3_NamesAreStableAndDistinct) {
   const auto checksum = admission::Reason(ip::Malformed::ipv4_checksum);
   EXPECT_EQ(counters.series("fedge_fastpath_dropped_total{reason=\"ipv4_checksum\"}"),
             first.drops[checksum.index()]);
+}
+
+TEST(Ledger, O3_SumsTheWorkersAndGoesOnWhereThePageStood) {
+  const Fd memory = std::move(*make_shared_memfd("page", sizeof(CounterPage)));
+  const auto page = [&] { return Counters(std::move(*Mapping::read_write(memory.get()))); };
+  {
+    Ledger ledger(page(), 2);
+    const uint32_t total = ledger.page().series("a_total");
+    const uint32_t gauge = ledger.page().series("gauge");
+    ledger.page().set(gauge, 9);
+    ledger.tally(0).add(total, 2);
+    ledger.tally(1).add(total, 3);
+    ledger.publish();
+    EXPECT_EQ(ledger.page().value(total), 5u);
+    EXPECT_EQ(ledger.page().value(gauge), 9u);
+  }
+  Ledger again(page(), 1);
+  const uint32_t total = again.page().series("a_total");
+  again.publish();
+  EXPECT_EQ(again.page().value(total), 5u);
+  again.tally(0).add(total);
+  again.publish();
+  again.publish();
+  EXPECT_EQ(again.page().value(total), 6u);
+}
+
+TEST(Crossing, B1_FramesReachTheirWorkerAndWakeIt) {
+  auto crossing = std::move(*Crossing::make(2));
+  const auto frame = [](uintptr_t i) { return reinterpret_cast<rte_mbuf*>(i * 64); };
+  const auto is_woken = [&] {
+    uint64_t ignored;
+    return ::read(crossing->wake_fd(1), &ignored, sizeof ignored) > 0;
+  };
+  std::array<rte_mbuf*, 2> sent{frame(1), frame(2)};
+  EXPECT_TRUE(crossing->may_sleep(1));
+  EXPECT_EQ(crossing->send(1, sent), 2u);
+  EXPECT_TRUE(is_woken());
+  EXPECT_EQ(crossing->send(1, sent), 2u);
+  EXPECT_FALSE(is_woken()) << "it is awake";
+  crossing->woke(1);
+  EXPECT_FALSE(crossing->may_sleep(1)) << "there is work";
+  std::array<rte_mbuf*, 8> got{};
+  EXPECT_EQ(crossing->take(0, got), 0u);
+  EXPECT_EQ(crossing->take(1, got), 4u);
+  EXPECT_EQ(got[0], frame(1));
+  EXPECT_TRUE(crossing->may_sleep(1));
+  crossing->wake(1);
+  EXPECT_TRUE(is_woken());
+  EXPECT_FALSE(crossing->may_sleep(1));
+  crossing->woke(1);
+  EXPECT_TRUE(crossing->may_sleep(1));
+}
+
+TEST(Crossing, B1_AFullRingTakesNoMore) {
+  auto crossing = std::move(*Crossing::make(1));
+  std::array<rte_mbuf*, 32> frames{};
+  frames.fill(reinterpret_cast<rte_mbuf*>(uintptr_t{64}));
+  unsigned taken = 0;
+  for (unsigned i = 0; i < Crossing::kRoom; ++i) taken += crossing->send(0, frames);
+  EXPECT_EQ(taken, Crossing::kRoom - 1);
+  EXPECT_EQ(crossing->take(0, frames), 32u);
+  EXPECT_EQ(crossing->send(0, frames), 32u);
 }
 
 class MirrorTest : public testing::Test {
@@ -178,7 +243,7 @@ TEST_F(MirrorTest, R11_ATapThatGoesTakesItsNeighboursAndRoutes) {
 TEST(Plan, R11_JoinsRealmsWithTheirTaps) {
   Plan plan;
   plan.tables = admission::Tables::none();
-  plan.counters = std::make_shared<Counters>();
+  plan.ledger = std::make_shared<Ledger>(Counters(), 1);
   complete_plan(plan, {}, {});
   EXPECT_TRUE(plan.realms.empty());
   EXPECT_TRUE(plan.realm_of_tap.empty());

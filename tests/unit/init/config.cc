@@ -39,24 +39,41 @@ TEST(Config, HasDefaults) {
   EXPECT_EQ(config->board, "host");
   EXPECT_FALSE(config->watchdog);
   EXPECT_EQ(config->signal_workers, 1u);
+  EXPECT_EQ(config->fastpath_workers, 1u);
 }
 
-TEST(Config, R10_TakesOneToSixteenSignallingWorkers) {
-  const auto text = [](const std::string& workers) {
-    return R"({"instance": "a", "ports": [{"name": "p", "interface": "e"}], "signal_workers": )" +
-           workers + "}";
+struct WorkersField {
+  const char* name;
+  unsigned most;
+  unsigned (*value)(const Config&);
+};
+class ConfigWorkers : public testing::TestWithParam<WorkersField> {};
+
+TEST_P(ConfigWorkers, B1_R10_TakesAsManyAsThereCanBe) {
+  const WorkersField& field = GetParam();
+  const auto text = [&](const std::string& workers) {
+    return R"({"instance": "a", "ports": [{"name": "p", "interface": "e"}], ")" +
+           std::string(field.name) + "\": " + workers + "}";
   };
-  for (const uint32_t number : {1u, 2u, 16u}) {
+  for (const unsigned number : {1u, 2u, field.most}) {
     const auto config = parse_config(text(std::to_string(number)));
     ASSERT_TRUE(config);
-    EXPECT_EQ(config->signal_workers, number);
+    EXPECT_EQ(field.value(*config), number);
   }
-  for (const char* wrong : {"0", "17", "-1", "1.5", "\"2\""}) {
+  for (const std::string& wrong : {std::string("0"), std::to_string(field.most + 1),
+                                   std::string("-1"), std::string("1.5"), std::string("\"2\"")}) {
     const auto config = parse_config(text(wrong));
     ASSERT_FALSE(config) << wrong;
-    EXPECT_EQ(config.error()[0].where, "/signal_workers");
+    EXPECT_EQ(config.error()[0].where, "/" + std::string(field.name));
   }
 }
+INSTANTIATE_TEST_SUITE_P(
+    Fields, ConfigWorkers,
+    testing::Values(WorkersField{"signal_workers", 16,
+                                 [](const Config& c) { return unsigned{c.signal_workers}; }},
+                    WorkersField{"fastpath_workers", 8,
+                                 [](const Config& c) { return unsigned{c.fastpath_workers}; }}),
+    [](const auto& field) { return std::string(field.param.name); });
 
 TEST(Config, MakesPathsAbsolute) {
   const auto config = parse_config(

@@ -24,7 +24,7 @@ struct KeeperTest : NetworkTest {
     if (IsSkipped()) return;
     wire = std::move(*Wire::open(name, ports));
     taps = std::move(*Taps::open(name));
-    keeper.emplace(loop, supervisor, wire, taps);
+    keeper.emplace(loop, supervisor, wire, taps, uint16_t{2});
     keeper->boot("/nonexistent", *Endpoint::parse("127.0.0.1:18499"));
   }
   void TearDown() override {
@@ -112,7 +112,7 @@ TEST_F(KeeperTest, B4_AManagementPortThatWasTakenAtBootIsOpenedLater) {
   std::optional<ManagementSockets> other_program(std::in_place);
   const std::vector<Endpoint> wanted{*Endpoint::parse("127.0.0.1:18498")};
   ASSERT_TRUE(other_program->open(wanted));
-  keeper.emplace(loop, supervisor, wire, taps);
+  keeper.emplace(loop, supervisor, wire, taps, uint16_t{2});
   keeper->boot("/nonexistent", wanted[0]);
   other_program.reset();
   loop.timers().advance(loop.now() + 6s);
