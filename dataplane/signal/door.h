@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "dataplane/signal/listener_set.h"
-#include "dataplane/signal/source_table.h"
 #include "dataplane/signal/visitor.h"
 #include "firmware/base/counters.h"
+#include "firmware/net/source_table.h"
 
 namespace fedge::signal {
 

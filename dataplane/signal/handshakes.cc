@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "dataplane/signal/source_table.h"
+#include "firmware/net/source_table.h"
 
 namespace fedge::signal {
 

@@ -1,10 +1,10 @@
-#include "dataplane/signal/source_table.h"
+#include "firmware/net/source_table.h"
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
 
-namespace fedge::signal {
+namespace fedge {
 
 namespace {
 
@@ -74,4 +74,4 @@ void SourceTable::erase(size_t slot) {
   slots_[hole] = {};
 }
 
-}  // namespace fedge::signal
+}  // namespace fedge

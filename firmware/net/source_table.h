@@ -7,7 +7,7 @@
 
 #include "firmware/net/address.h"
 
-namespace fedge::signal {
+namespace fedge {
 
 // What counts as one source: an IPv4 address, an IPv6 /64.
 IpAddress source_of(const IpAddress& address);
@@ -35,4 +35,4 @@ class SourceTable {
   uint32_t used_ = 0;
 };
 
-}  // namespace fedge::signal
+}  // namespace fedge
