@@ -42,13 +42,15 @@ std::string make_routing(const WorldOptions& options) {
     return NextHop{w.text(host), w.slice<fedge::Endpoint>({endpoint(at)}), realm,
                    transport == Transport::tls ? uint16_t{0} : kNone16, transport};
   };
-  const auto hops =
-      w.slice<NextHop>({hop("fe1.example.com", "10.2.0.11:5061", kInside, Transport::tls),
-                        hop("fe2.example.com", "10.2.0.12:5061", kInside, Transport::tls),
-                        hop("sip.partner.example", "203.0.113.5:5061", kOutside, Transport::tls),
-                        hop("imp.example.com", "10.2.0.20:5060", kInside, Transport::tcp),
-                        hop("sip.other.example", "203.0.113.9:5061", kOutside, Transport::tls),
-                        hop("fe6.example.com", "[2001:db8:2::11]:5061", kInside, Transport::tls)});
+  std::vector<NextHop> all = {
+      hop("fe1.example.com", "10.2.0.11:5061", kInside, Transport::tls),
+      hop("fe2.example.com", "10.2.0.12:5061", kInside, Transport::tls),
+      hop("sip.partner.example", "203.0.113.5:5061", kOutside, Transport::tls),
+      hop("imp.example.com", "10.2.0.20:5060", kInside, Transport::tcp),
+      hop("sip.other.example", "203.0.113.9:5061", kOutside, Transport::tls),
+      hop("fe6.example.com", "[2001:db8:2::11]:5061", kInside, Transport::tls)};
+  if (options.anchor_ports != 0) all[partner_edge].media = MediaHandling::anchor;
+  const auto hops = w.slice(all);
   std::vector<Route> routes;
   const auto add = [&](const char* pattern, RouteKind kind, const std::vector<Target>& targets) {
     routes.push_back({w.text(pattern), w.text("/routes/" + std::to_string(routes.size())),
@@ -75,6 +77,22 @@ std::string make_routing(const WorldOptions& options) {
                                      partner_edge, kOutside, PeerSide::partner}});
   Routing root{hops, {}, {}, peers, options.federation};
   write_routes(w, std::move(routes), root);
+  return w.finish(root);
+}
+
+std::string make_media(uint16_t anchor_ports) {
+  Writer w(Kind::media);
+  Media root{};
+  root.turn_realm = w.text("sip.example.com");
+  if (anchor_ports != 0) {
+    const auto last = static_cast<uint16_t>(50000 + anchor_ports - 1);
+    root.pools = w.slice<MediaPool>(
+        {{w.slice<IpAddress>({address("10.1.0.1")}), kOutside, 50000, last, PoolUse::anchor},
+         {w.slice<IpAddress>({address("10.2.0.1"), address("2001:db8:2::1")}), kInside, 50000, last,
+          PoolUse::anchor}});
+  }
+  root.max_sessions = root.max_sessions_per_user = root.max_sessions_per_source = 1000;
+  root.credential_minutes = root.lifetime_default_s = root.lifetime_max_s = root.nonce_s = 600;
   return w.finish(root);
 }
 
@@ -106,6 +124,7 @@ Sections::Sections(const WorldOptions& options) {
   open(listeners_, make_listeners(), bytes_);
   open(routing_, make_routing(options), bytes_);
   open(signalling_, make_signalling(), bytes_);
+  open(media_, make_media(options.anchor_ports), bytes_);
 }
 
 const Message& Taken::message() {
@@ -148,6 +167,10 @@ SendResult FakeAsker::send_probe(uint32_t next_hop, const Branch& branch) {
 void FakeOutbound::on_failover(const FailoverReport& r) {
   failovers.push_back(
       {std::string(r.method), std::string(r.rule), std::string(r.call_id), r.from, r.to, r.why});
+}
+
+void FakeOutbound::set_anchor(const AnchorUpdate& update) {
+  anchors.push_back({update, std::string(update.call_id)});
 }
 
 Taken FakeOutbound::take() {

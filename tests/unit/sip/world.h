@@ -29,13 +29,15 @@ struct WorldOptions {
   bool mixed_families = false;              // example.com is served by fe6, over IPv6
   std::vector<snapshot::Target> ours = {};  // targets of example.com, when not fe1, then fe2
   snapshot::Forking forking = snapshot::Forking::one;  // of example.com
+  // M4: media of calls with the partner is anchored, on so many ports of each side; 0: of nobody's.
+  uint16_t anchor_ports = 0;
 };
 
 class Sections {
  public:
   explicit Sections(const WorldOptions& options = {});
   SnapshotView view() const {
-    return {&appliance_, &realms_, &listeners_, &routing_, &signalling_};
+    return {&appliance_, &realms_, &listeners_, &routing_, &signalling_, &media_};
   }
   const snapshot::Section<snapshot::Routing>& routing() const { return routing_; }
 
@@ -46,6 +48,7 @@ class Sections {
   snapshot::Section<snapshot::Listeners> listeners_;
   snapshot::Section<snapshot::Routing> routing_;
   snapshot::Section<snapshot::Signalling> signalling_;
+  snapshot::Section<snapshot::Media> media_;
 };
 
 // One message that the proxy handed out.
@@ -74,6 +77,15 @@ class FakeOutbound : public Outbound {
   bool asks_next_hop(std::string_view) const override { return asks; }
   void on_hop_report(const HopReport& report) override { reports.push_back(report); }
   void on_failover(const FailoverReport& report) override;
+
+  // Media: what the fast path would hear.
+  void set_anchor(const AnchorUpdate& update) override;
+  void end_anchor(uint64_t call) override { ended.push_back(call); }
+  struct Anchored : AnchorUpdate {
+    std::string call_id_text;
+  };
+  std::vector<Anchored> anchors;
+  std::vector<uint64_t> ended;
 
   struct Failed {
     std::string method, rule, call_id;
