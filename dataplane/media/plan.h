@@ -18,14 +18,27 @@ namespace fedge::media {
 
 // One of our addresses and what media serves on it.
 struct LocalAddress {
-  IpAddress address;
-  IpAddress public_address;  // what clients and peers are told; the same without NAT
+  Address address;
+  Address public_address;  // what clients and peers are told; the same without NAT
   uint16_t realm = 0;
   uint16_t port = 0;  // of the box
   uint16_t vlan = 0;
-  ip::Mac mac{};                     // of the port
-  uint32_t first_slot = 0xffffffff;  // of its relay ports in the port table; none: 0xffffffff
+  // Of its relay ports, over all its pools: slots [first_slot, first_slot + last_port - first_port]
+  // of the port table. Without any first_port is above last_port.
+  uint16_t first_port = 1;
+  uint16_t last_port = 0;
+  ip::Mac mac{};  // of the port
+  uint32_t first_slot = 0;
   std::vector<uint16_t> turn_ports;  // UDP listeners of service av
+
+  bool has_relay_port(uint16_t p) const { return p >= first_port && p <= last_port; }
+  uint32_t slot(uint16_t relay_port) const { return first_slot + relay_port - first_port; }
+  bool serves(uint16_t p) const {
+    for (const uint16_t turn : turn_ports) {
+      if (turn == p) return true;
+    }
+    return false;
+  }
 };
 
 struct RealmMedia {
@@ -93,9 +106,18 @@ class Plan {
   }
 
   // The place of one of our addresses that media serves, -1 when it is none. On each packet's path.
-  int find_local(uint16_t port, uint16_t vlan, const Address& address) const;
-  // The same for an address in any realm, public translations included.
-  int find_local(const IpAddress& address) const;
+  int find_local(uint16_t port, uint16_t vlan, const Address& address) const {
+    const uint32_t wire = uint32_t{port} << 16 | vlan;
+    for (uint32_t at = hash(wire, address) & mask_;; at = (at + 1) & mask_) {
+      const Place& place = places_[at];
+      if (place.local < 0) return -1;
+      if (place.address == address && place.wire == wire) return place.local;
+    }
+  }
+  // An address with relay ports, by itself or by its public translation, in any realm; -1: none.
+  int find_relay(const Address& address) const;
+  // The place of the address in that realm by name, as a record of an earlier plan has it.
+  int find_local(std::string_view realm, const Address& address) const;
   // What policy says of a peer (M5): ours, denied by nature (loopback, link-local, multicast,
   // unspecified, broadcast, mapped and translated forms of these, every own address), or what the
   // longest rule says; private and other special-purpose prefixes (RFC 6890) are denied unless a
@@ -103,11 +125,26 @@ class Plan {
   PeerVerdict judge_peer(const IpAddress& peer) const;
 
  private:
+  friend class PlanBuilder;  // plan.cc
+  struct Place {
+    Address address;
+    uint32_t wire = 0;
+    int32_t local = -1;
+  };
+  static uint32_t hash(uint32_t wire, const Address& address) {
+    const uint64_t mixed =
+        (address.words[0] * 0xd6e8feb86659fd93u ^ address.words[1] ^ wire) * 0x9e3779b97f4a7c15u;
+    return static_cast<uint32_t>(mixed >> 32);
+  }
   Plan() = default;
   uint32_t sequence_ = 0;
   snapshot::Media limits_{};
   std::string turn_realm_;
   std::vector<LocalAddress> locals_;
+  std::vector<Place> places_;  // open hash
+  uint32_t mask_ = 0;
+  std::vector<IpAddress> own_;                  // every address of ours, public ones too; sorted
+  std::vector<snapshot::PeerRule> peer_rules_;  // longest prefix first, ours and special ones
   std::vector<RealmMedia> realms_;
   std::vector<RelayRange> ranges_;
   uint32_t slots_ = 0;

@@ -81,6 +81,7 @@ struct NewSession {
   uint64_t user = 0;        // hash of the user's name
   std::string_view user_name;
   std::string_view client_realm;  // the realm's name
+  uint64_t anchor = 0;            // of anchored streams: signal's id
 };
 
 class Sessions {
@@ -121,8 +122,9 @@ class Sessions {
 
   // --- finding; kNone: none ---
   uint32_t find_client(const Address& client, uint16_t client_port, uint16_t server,
-                       uint16_t server_port);
-  uint32_t find_connection(uint64_t connection);
+                       uint16_t server_port) const;
+  uint32_t find_connection(uint64_t connection) const;
+  uint32_t find_anchor(uint64_t anchor) const;
   uint32_t find_relay(uint16_t local, uint16_t port) const;
   uint32_t find(SessionId id) const;
   bool in_use(uint32_t i) const {
@@ -155,11 +157,14 @@ class Sessions {
   void set_relay(uint32_t session, RelayPort port);
   // Holds the port behind the session's own, taken before (EVEN-PORT), until then.
   void hold_next_port(uint32_t session, uint64_t token, Instant until);
-  // The session that holds a port by that token; take_held() makes the port the caller's.
+  // The session that holds a port by that token (new_reservation() made it), kNone: none of this
+  // worker. take_held() makes the port the caller's.
+  uint64_t new_reservation(uint32_t session);
   uint32_t find_reservation(uint64_t token) const;
   RelayPort take_held(uint32_t session);
   void set_expiry(uint32_t session, Instant until);
-  // RFC 8016: the client is elsewhere now. False: another session is there.
+  // RFC 8016: the client is elsewhere now (transport, client, server, connection and realm of
+  // `where`). False: another session is there.
   bool move(uint32_t session, const NewSession& where);
   void end(uint32_t session, EndCause cause);
 
@@ -189,23 +194,35 @@ class Sessions {
   static uint64_t index_key(const Address& client, uint16_t client_port, uint16_t server_port) {
     return client_hash(client, client_port) + server_port * 0x9e3779b97f4a7c15u;
   }
+  static uint64_t connection_key(uint64_t connection) {
+    return (connection ^ connection >> 31) * 0xd6e8feb86659fd93u;
+  }
   const uint32_t* slots() const { return slots_.data(); }
+  static bool is_session(uint32_t slot_value) { return slot_value < kTaken; }
 
  private:
-  friend class Adopter;  // adoption.cc
-  Sessions(Quotas& quotas, uint8_t worker, uint8_t workers);
-  Status map(const Fd& memory, uint32_t capacity);
-  void begin(uint32_t capacity);
-  uint32_t slot_of(RelayPort port) const;
+  friend class Adopter;  // session_memory.cc
+  Sessions(Quotas& quotas, uint8_t worker, uint8_t workers, uint32_t capacity);
+  Status map(const Fd& memory);
+  void adopt();
+  uint64_t next_random();
+  uint32_t& slot(RelayPort port) { return slots_[plan_->locals()[port.local].slot(port.port)]; }
   bool number_ports(uint32_t session);
   void release_ports(uint32_t session);
+  static uint64_t anchor_key(uint64_t anchor) { return connection_key(~anchor); }
+  uint64_t key_of(uint32_t session) const;
+  uint32_t take_record();
+  void number_all_ports();
+  bool take_pair(const RelayRange& range, PortWish wish, RelayPort& out);
+  void count_port(RelayPort port, int by);
   void file(uint32_t session);
   void unfile(uint32_t session);
   uint32_t add_peer(uint32_t session, const Address& peer, uint16_t port);
   int64_t due(uint32_t session) const;
   void schedule(uint32_t session);
+  void schedule_by(uint32_t session, int64_t at);
+  bool is_over(uint32_t session, int64_t now);
   void drop_expired_peers(uint32_t session, int64_t now);
-  void release(uint32_t session);
 
   Quotas& quotas_;
   uint8_t worker_;
@@ -218,7 +235,8 @@ class Sessions {
   SessionDetails* details_ = nullptr;
   Adoption adoption_;
   EndListener* listener_ = nullptr;
-  const Plan* plan_ = nullptr;
+  const Plan* plan_;  // Plan::none() at first
+  std::unique_ptr<const Plan> no_plan_;
 
   SessionIndex index_;
   Wheel wheel_;
@@ -226,10 +244,11 @@ class Sessions {
   static constexpr uint32_t kTaken = kNone - 1;
   std::vector<uint32_t> slots_;
   std::vector<uint32_t> free_of_range_;  // by Plan::ranges
-  std::vector<uint32_t> free_next_;      // links of free records, below their marks
+  HugeArray<uint32_t> free_next_;        // links of free records, below their marks
   uint32_t free_session_ = kNone;
   uint32_t free_peer_ = kNone;
-  uint64_t random_;
+  std::array<uint64_t, 2> random_{};
+  const uint32_t capacity_;
 };
 
 }  // namespace fedge::media

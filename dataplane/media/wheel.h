@@ -29,7 +29,7 @@ class Wheel {
 
  private:
   struct Link {
-    uint32_t next;
+    uint32_t next;    // item + 1; 0: the last
     uint32_t before;  // item + 1, or spoke + 1 with kSpoke set; 0: not in the wheel
   };
   static constexpr uint32_t kSpoke = 0x80000000;
