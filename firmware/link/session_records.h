@@ -90,7 +90,8 @@ namespace session_flag {
 inline constexpr uint8_t kMobile = 1;  // RFC 8016
 // The reserved port (EVEN-PORT) is held at relay_port + 1.
 inline constexpr uint8_t kHoldsNextPort = 2;
-
+// RFC 6062: the relay port is front's, for TCP; nothing of UDP goes through it.
+inline constexpr uint8_t kTcpRelay = 4;
 }  // namespace session_flag
 
 // What only requests need, of TURN and MS-TURN.
