@@ -45,7 +45,7 @@ Result<std::unique_ptr<Appliance>> Appliance::open(Loop& loop, Config config) {
     return fail("/dev/watchdog", "this machine has no watchdog that can be opened",
                 "set \"watchdog\" to false");
   }
-  auto broker = Broker::open(*hal);
+  auto broker = Broker::open(*hal, config.fastpath_workers);
   if (!broker) return std::unexpected(broker.error());
   const board::Identity identity = hal->identity();
   log::info("init", "instance {} on board {}{}{}", config.instance, identity.board,
@@ -146,6 +146,11 @@ void Appliance::on_message(Process process, link::Received received) {
   } else if (received.kind == MessageKind::snapshot_running) {
     if (const auto running = link::decode<link::SnapshotRunning>(received.payload)) {
       return keeper_->on_running(process, *running);
+    }
+  }
+  if (received.kind == MessageKind::neighbour_wanted) {
+    if (const auto wanted = link::decode<link::NeighbourWanted>(received.payload)) {
+      return keeper_->on_neighbour_wanted(*wanted);
     }
   }
   // Never sent by a whole process of this version.

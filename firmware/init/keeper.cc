@@ -223,6 +223,16 @@ void Keeper::on_running(Process process, const link::SnapshotRunning& running) {
   finish_when_all_run();
 }
 
+void Keeper::on_neighbour_wanted(const link::NeighbourWanted& wanted) {
+  const auto step = neighbours_.want({wanted.realm, wanted.neighbour.address}, loop_.now());
+  if (step.give_up) (void)taps_.give_up(step.give_up->first, step.give_up->second);
+  if (!step.look) return;
+  // A realm that has just gone is no mistake.
+  if (auto done = taps_.look_for(wanted.realm, wanted.neighbour.address); !done) {
+    log::debug("network", "{}", done.error().text());
+  }
+}
+
 void Keeper::on_ended(Process process) {
   if (!link::spec(process).forwarder) return;
   states_[static_cast<size_t>(process)] = {process, 0, 0, false,

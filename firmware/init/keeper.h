@@ -7,6 +7,7 @@
 
 #include "firmware/init/held_snapshot.h"
 #include "firmware/init/management.h"
+#include "firmware/init/neighbours.h"
 #include "firmware/init/supervisor.h"
 #include "firmware/init/taps.h"
 #include "firmware/init/wire.h"
@@ -25,6 +26,8 @@ class Keeper {
   void give(link::Process process);
   void on_offer(const link::SnapshotOffer& offer, std::vector<Fd>& fds);
   void on_running(link::Process process, const link::SnapshotRunning& running);
+  // The fast path has packets for a neighbour whose MAC it does not know.
+  void on_neighbour_wanted(const link::NeighbourWanted& wanted);
   void on_ended(link::Process process);
 
   uint64_t generation() const { return current_.generation; }
@@ -55,6 +58,7 @@ class Keeper {
   Taps& taps_;
   const uint16_t queues_;
   ManagementSockets management_;
+  WantedNeighbours neighbours_;
   HeldSnapshot current_;
   Network network_;
   std::array<link::PublishState, link::kProcessCount> states_;

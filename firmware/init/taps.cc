@@ -221,6 +221,28 @@ Result<Fd> Taps::open_queue(const std::string& realm) const {
   return netlink::open_tap_queue(realm);
 }
 
+Status Taps::change_neighbour(const std::string& realm, const IpAddress& neighbour,
+                              NeighbourChange change) const {
+  if (!held_.contains(realm)) return fail("realm " + realm, "is not here");
+  const Inside inside(space_);
+  if (!inside.status()) return inside.status();
+  auto socket = Socket::open();
+  if (!socket) return std::unexpected(socket.error());
+  auto link = find_link(*socket, realm);
+  if (!link) return std::unexpected(link.error());
+  if (!*link) return fail("realm " + realm, "its tap went away");
+  return change(*socket, **link, neighbour);
+}
+
+Status Taps::look_for(const std::string& realm, const IpAddress& neighbour) const {
+  if (change_neighbour(realm, neighbour, netlink::set_managed_neighbour)) return {};
+  return change_neighbour(realm, neighbour, netlink::probe_neighbour);
+}
+
+Status Taps::give_up(const std::string& realm, const IpAddress& neighbour) const {
+  return change_neighbour(realm, neighbour, netlink::remove_neighbour);
+}
+
 Result<Fd> Taps::open_monitor() const {
   const Inside inside(space_);
   if (!inside.status()) return std::unexpected(inside.status().error());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "firmware/netlink/addresses.h"
+#include "firmware/netlink/neighbours.h"
 #include "firmware/netlink/routes.h"
 #include "firmware/snapshot/reader.h"
 
@@ -51,8 +52,17 @@ class Taps {
   Result<Fd> open_queue(const std::string& realm) const;
   Result<Fd> open_monitor() const;
 
+  // The kernel looks for a neighbour of a realm now and keeps it resolved (before Linux 5.16: looks
+  // for it once). Fails when there is no such realm.
+  Status look_for(const std::string& realm, const IpAddress& neighbour) const;
+  // It need not any more.
+  Status give_up(const std::string& realm, const IpAddress& neighbour) const;
+
  private:
   Status add_tap(netlink::Socket& socket, const TapPlan& plan);
+  using NeighbourChange = Status (*)(netlink::Socket&, const netlink::Link&, const IpAddress&);
+  Status change_neighbour(const std::string& realm, const IpAddress& neighbour,
+                          NeighbourChange change) const;
   Status hold_tap(netlink::Socket& socket, const std::string& realm);
 
   std::string name_;

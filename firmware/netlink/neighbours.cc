@@ -100,6 +100,14 @@ Status set_managed_neighbour(Socket& socket, const Link& link, const IpAddress& 
       request, "cannot have the neighbour " + address.text() + " resolved on " + link.name);
 }
 
+Status probe_neighbour(Socket& socket, const Link& link, const IpAddress& address) {
+  Request request = neighbour_request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, link, address);
+  request.body<ndmsg>().ndm_state = NUD_NONE;
+  request.body<ndmsg>().ndm_flags = NTF_USE;
+  return socket.request(request,
+                        "cannot look for the neighbour " + address.text() + " on " + link.name);
+}
+
 Status remove_neighbour(Socket& socket, const Link& link, const IpAddress& address) {
   Request request = neighbour_request(RTM_DELNEIGH, 0, link, address);
   auto done = socket.request(request, "cannot remove the neighbour " + address.text());

@@ -32,6 +32,8 @@ Status set_permanent_neighbour(Socket& socket, const Link& link, const IpAddress
                                const MacAddress& mac);
 // The kernel resolves it now and keeps it resolved as long as it exists (NTF_EXT_MANAGED).
 Status set_managed_neighbour(Socket& socket, const Link& link, const IpAddress& address);
+// The kernel resolves it now, as if it had a packet for it, and forgets it when it likes.
+Status probe_neighbour(Socket& socket, const Link& link, const IpAddress& address);
 // Removing what is not there is no error.
 Status remove_neighbour(Socket& socket, const Link& link, const IpAddress& address);
 

@@ -40,8 +40,8 @@ struct KeeperTest : NetworkTest {
     keeper->on_offer(message, fds);
   }
   void all_run(uint64_t generation) {
-    for (const Process p : {Process::fastpath, Process::signal, Process::agent}) {
-      keeper->on_running(p, {generation, generation, true, {}});
+    for (const Process p : Supervisor::children()) {
+      if (link::spec(p).forwarder) keeper->on_running(p, {generation, generation, true, {}});
     }
   }
   bool has_tap(const std::string& realm) {

@@ -127,6 +127,24 @@ TEST_F(TapsTest, ANewRealmIsMadeWhole) {
   EXPECT_TRUE(find("lo")->up);
 }
 
+TEST_F(TapsTest, M2_NeighboursAreLookedForAndGivenUp) {
+  apply({plan("outside", {"192.0.2.1/24", "2001:db8::1/64"})});
+  const auto is_there = [&](const char* address) {
+    const Inside there(taps.space());
+    auto socket = Socket::open();
+    const auto list = list_neighbours(*socket, nullptr);
+    return std::ranges::count(*list, *IpAddress::parse(address), &netlink::Neighbour::address) != 0;
+  };
+  for (const char* address : {"192.0.2.9", "2001:db8::9"}) {
+    const IpAddress neighbour = *IpAddress::parse(address);
+    const auto done = taps.look_for("outside", neighbour);
+    EXPECT_TRUE(done) << done.error().text();
+    EXPECT_TRUE(is_there(address));
+    EXPECT_TRUE(taps.give_up("outside", neighbour));
+    EXPECT_FALSE(taps.look_for("nowhere", neighbour));
+  }
+}
+
 TEST_F(TapsTest, ChangesAreAppliedByDifference) {
   const auto inside_plan = plan("inside", {"10.0.0.1/24"});
   apply({plan("outside", {"192.0.2.1/24", "192.0.2.9/24"}, {{"0.0.0.0/0", "192.0.2.254"}}),
