@@ -34,13 +34,15 @@ sip::SendResult Worker::send_across(uint32_t owner, uint32_t next_hop, std::stri
 
 // False when the response is this worker's, or nobody's: strangers were asked nothing, and what
 // they say must not fill the rings.
-bool Worker::pass_on(Connection& connection, const sip::Message& response) {
+bool Worker::pass_on(Connection& connection, sip::PeerKind from, const sip::Message& response) {
   const auto worker = sip::worker_of_branch(response.via.branch);
   if (!worker || *worker == options_.number || *worker >= crew_.size()) return false;
   const bool is_stranger = connection.peer == nullptr && !connection.dialled();
   if (is_stranger && connection.users == 0) return false;
-  const Crossing crossing{
-      .kind = Crossing::Kind::response, .generation = epoch_, .connection = connection.id};
+  const Crossing crossing{.kind = Crossing::Kind::response,
+                          .generation = epoch_,
+                          .connection = connection.id,
+                          .detail = static_cast<uint32_t>(from)};
   const bool sent = lanes_.send(*worker, crossing, as_bytes(response.whole));
   statistics_.add(sent ? statistics_.crossed : statistics_.crossings_full);
   return true;
@@ -114,6 +116,7 @@ void Worker::on_crossing(uint32_t from, const Crossing& crossing, Bytes body) {
       if (sip::parse(as_text(body), crossed_) == sip::Defect::none) {
         sip::Arrival arrival;
         arrival.connection = crossing.connection;
+        arrival.peer.kind = static_cast<sip::PeerKind>(crossing.detail);
         proxy_.on_message(arrival, crossed_, now);
       }
       break;

@@ -184,7 +184,7 @@ void Worker::on_message(Connection& connection, const sip::Message& message) {
   statistics_.add(statistics_.messages);
   ++unflushed_;
   const sip::Arrival arrival = arrival_of(connection);
-  if (!alone_ && !message.is_request && pass_on(connection, message)) return;
+  if (!alone_ && !message.is_request && pass_on(connection, arrival.peer.kind, message)) return;
   if (message.via.has_alias && message.is_request && !connection.alias_refused) {
     offer_alias(connection);
   }

@@ -33,7 +33,9 @@ struct Crossing {
   uint64_t generation = 0;  // the sender's, as the crew counts them
   sip::SendToken token = 0;
   sip::ConnectionId connection = 0;
-  uint32_t detail = 0;  // of to_next_hop: its index in the sender's generation
+  // Of to_next_hop: its index in the sender's generation; of response: the sip::PeerKind who gave
+  // it.
+  uint32_t detail = 0;
   uint32_t reserved = 0;
 };
 

@@ -152,7 +152,7 @@ class Worker final : public sip::Outbound,
   void on_request_from(uint32_t from, const Crossing& crossing, std::string_view bytes);
   sip::SendResult send_across(uint32_t owner, uint32_t next_hop, std::string_view bytes,
                               sip::SendToken token);
-  bool pass_on(Connection& connection, const sip::Message& response);
+  bool pass_on(Connection& connection, sip::PeerKind from, const sip::Message& response);
   void report_failed(sip::SendToken token, sip::SendFailure why, Instant now);
   void note_health(uint32_t key, const sip::HopReport& report);
   void tell(uint32_t worker, Crossing::Kind kind, sip::ConnectionId connection,

@@ -116,8 +116,8 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   void finish(ServerTransaction& server, uint16_t status, Instant now);
 
   // responses.cc: what comes back (16.7).
-  void on_response(const Message& response, Instant now);
-  void on_oversized_response(const Message& response, Instant now);
+  void on_response(const Arrival& arrival, const Message& response, Instant now);
+  void on_oversized_response(const Arrival& arrival, const Message& response, Instant now);
   void on_provisional(ClientTransaction& client, const Message& response, Instant now);
   void on_final(ClientTransaction& client, const Message& response, Instant now);
   void on_final_for(ServerTransaction& server, ClientTransaction& client, const Message& response,

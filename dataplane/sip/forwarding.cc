@@ -119,7 +119,9 @@ void edit_request(Editor& editor, const Message& request, const RouteSet& routes
   }
   if (routes.is_void || routes.drop_count != 0 || routes.uri_from_route) {
     edit_routes(editor, request, routes, room.route);
-  } else if (routes.maddr_is_ours) {
+  }
+  const bool is_strict = !routes.is_void && routes.has_next && routes.next_is_strict;
+  if (routes.maddr_is_ours && !routes.uri_from_route && !is_strict) {
     strip_maddr(editor, routes.request_uri);
   }
   Output max_forwards(room.max_forwards);

@@ -282,7 +282,9 @@ void Health::on_failure(uint32_t next_hop, HopFailure why, Instant started, Inst
 
 void Health::on_busy(uint32_t next_hop, Duration retry_after, Instant now) {
   Hop& hop = hops_[next_hop];
-  hop.held = now + std::min(retry_after, kMemory * times_.interval);
+  // One request's 503 may come from far behind the hop: the next probe shows whose it was.
+  const int intervals = hop.state == HopState::down ? kMemory : 1;
+  hop.held = now + std::min(retry_after, intervals * times_.interval);
   go_down(hop, HopFailure::busy, now);
 }
 

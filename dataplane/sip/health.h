@@ -64,7 +64,7 @@ class Health {
   // A request sent at `started` came to nothing. Silence counts only when nothing else has been
   // heard of the hop meanwhile; some failures count when there are three in a row.
   void on_failure(uint32_t next_hop, HopFailure why, Instant started, Instant now);
-  // 503 with Retry-After: down for so long, at most ten intervals.
+  // 503 with Retry-After: down for so long, at most one interval; ten when it was down already.
   void on_busy(uint32_t next_hop, Duration retry_after, Instant now);
   // Another worker has found out: taken over, and reported as no change of ours.
   void note(const HopReport& report, uint32_t key, Instant now);

@@ -67,7 +67,7 @@ void Proxy::on_message(const Arrival& arrival, const Message& message, Instant n
   if (message.is_request) {
     core_->on_request(arrival, message, now);
   } else {
-    core_->on_response(message, now);
+    core_->on_response(arrival, message, now);
   }
   core_->update_gauges();
 }
@@ -75,7 +75,7 @@ void Proxy::on_message(const Arrival& arrival, const Message& message, Instant n
 void Proxy::on_malformed(const Arrival& arrival, const Message& message, Defect defect,
                          Instant now) {
   if (!message.is_request && defect == Defect::too_large) {
-    core_->on_oversized_response(message, now);
+    core_->on_oversized_response(arrival, message, now);
     return core_->update_gauges();
   }
   if (!message.is_request || message.method == Method::ack) {

@@ -20,9 +20,15 @@ bool names_a_sender(const Message& response) {
   return false;
 }
 
+// Everybody behind the next hop reads our branch in the Via, and could answer in its place. A
+// system that we know is believed on any connection (RFC 3261 18.2.2 lets it make another one).
+bool may_answer(const Arrival& arrival, const ClientTransaction& client) {
+  return arrival.peer.kind != PeerKind::stranger || arrival.connection == client.connection;
+}
+
 }  // namespace
 
-void Proxy::Core::on_response(const Message& response, Instant now) {
+void Proxy::Core::on_response(const Arrival& arrival, const Message& response, Instant now) {
   const auto branch = parse_branch(response.via.branch);
   ClientTransaction* const client =
       branch ? transactions.find_client(branch->index, branch->nonce) : nullptr;
@@ -33,6 +39,7 @@ void Proxy::Core::on_response(const Message& response, Instant now) {
     if (client == nullptr) statistics.count(Dropped::stray_response);
     return;
   }
+  if (!may_answer(arrival, *client)) return statistics.count(Dropped::stray_response);
   if (!names_a_sender(response)) return statistics.count(Dropped::malformed_response);
   note_response(*client, response, now);
   if (client->state == ClientState::accepted) return on_success_again(*client, response);
@@ -42,14 +49,19 @@ void Proxy::Core::on_response(const Message& response, Instant now) {
 
 // One above limits.message_bytes: what it says is lost, and with it the transaction, but not the
 // connection. The target has had the request, so no other one gets it. A 2xx to INVITE is not
-// acknowledged, so that the callee gives the call up.
-void Proxy::Core::on_oversized_response(const Message& response, Instant now) {
+// acknowledged, so that the callee gives the call up. A provisional one goes no further, and still
+// says that somebody is there.
+void Proxy::Core::on_oversized_response(const Arrival& arrival, const Message& response,
+                                        Instant now) {
   statistics.count(Dropped::oversized_response);
   const auto branch = parse_branch(response.via.branch);
   ClientTransaction* const client =
       branch ? transactions.find_client(branch->index, branch->nonce) : nullptr;
-  if (client == nullptr || response.method != client->method || response.status < 200) return;
+  if (client == nullptr || response.method != client->method) return;
+  if (!may_answer(arrival, *client)) return;
   if (client->state != ClientState::calling && client->state != ClientState::proceeding) return;
+  note_response(*client, response, now);
+  if (response.status < 200) return on_provisional(*client, response, now);
   if (client->method == Method::invite && response.status >= 300) acknowledge(*client, response);
   on_branch_failed(*client, 502, Failover::refused, now);
 }
@@ -75,6 +87,8 @@ void Proxy::Core::on_provisional(ClientTransaction& client, const Message& respo
   } else if (client.wait == Wait::first_response) {
     wait_for(client, Wait::timer_b, now);
   }
+  // Of an oversized one there is the head alone.
+  if (response.content_length > response.body.size()) return;
   // 100 goes no further; neither does any other, but to INVITE (RFC 4320 4.1).
   if (response.status == 100 || !is_invite) return;
   if (server != nullptr && server->state == ServerState::proceeding) {

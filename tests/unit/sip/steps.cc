@@ -79,6 +79,25 @@ TEST_F(Steps16_4, R10_AnMaddrOfOursIsTakenOff) {
   EXPECT_EQ(take_request(fe1, Method::message).message().request_uri, "sip:bob@example.com");
 }
 
+TEST_F(Steps16_4, R10_AnMaddrOfOursIsTakenOffBesideARouteOfOurs) {
+  RequestText request;
+  request.uri = "sip:bob@example.com;maddr=198.51.100.1";
+  request.headers = "Max-Forwards: 70\r\nRoute: <sip:198.51.100.1:5061;lr>\r\n";
+  receive(from_partner(), request);
+  Taken sent = take_request(fe1, Method::message);
+  EXPECT_EQ(sent.message().request_uri, "sip:bob@example.com");
+  EXPECT_EQ(sent.message().find(HeaderId::route), nullptr);
+
+  request.uri = "sip:alice@partner.example;maddr=10.2.0.1";
+  request.headers =
+      "Max-Forwards: 70\r\nRoute: <sip:10.2.0.1:5061;lr>, <sip:fe2.example.com;lr>\r\n";
+  request.branch = "z9hG4bK-2";
+  receive(from_fe1(), request);
+  sent = take_request(fe2, Method::message);
+  EXPECT_EQ(sent.message().request_uri, "sip:alice@partner.example");
+  EXPECT_EQ(value_of(sent.message(), HeaderId::route, 0), "<sip:fe2.example.com;lr>");
+}
+
 TEST_F(Steps16_4, R10_AnotherMaddrStays) {
   int n = 0;
   for (const std::string uri :
