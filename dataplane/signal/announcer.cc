@@ -19,10 +19,10 @@ bool is_trusted(const Connection& connection) { return connection.peer != nullpt
 
 }  // namespace
 
-void Announcer::use_link(Fd socket) {
+void Announcer::use_link(Fd socket, std::function<void(const link::Received&)> on_message) {
   link_ = std::make_unique<link::Channel>(loop_, link::Process::signal, link::Process::fastpath,
                                           std::move(socket));
-  link_->start([](const link::Received&) {},
+  link_->start([on_message](const link::Received& message) { on_message(message); },
                [](const std::string& reason) {
                  log::warning("signal", "link to the fast path: {}", reason);
                });

@@ -21,8 +21,10 @@ class Announcer {
   Announcer(Loop& loop, ConnectionTable& table, RealmName realm_name)
       : loop_(loop), table_(table), realm_name_(std::move(realm_name)) {}
 
-  // A new link: everything is told anew.
-  void use_link(Fd socket);
+  // A new link: everything is told anew. `on_message`: what the fast path says.
+  void use_link(Fd socket, std::function<void(const link::Received&)> on_message);
+  // Null before the first.
+  link::Channel* link() const { return link_.get(); }
   // The connection is open, or its peer is known as something else now.
   void on_changed(Connection& connection);
   // Also when its realm goes: before the connection forgets which.

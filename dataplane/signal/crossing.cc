@@ -139,6 +139,9 @@ void Worker::on_crossing(uint32_t from, const Crossing& crossing, Bytes body) {
         connection->users &= static_cast<uint16_t>(~(1u << from));
       }
       break;
+    case Crossing::Kind::anchor_ended:
+      proxy_.on_anchor_ended(crossing.token);
+      break;
   }
   // Nobody who is read now has filled it.
   congested_ = nullptr;

@@ -133,9 +133,11 @@ Result<std::unique_ptr<Generation>> open_generation(const link::SnapshotOffer& o
   if (ok) ok = open_section(offer, fds, g.routing);
   if (ok) ok = open_section(offer, fds, g.signalling);
   if (ok) ok = open_section(offer, fds, g.resolver);
+  if (ok) ok = open_section(offer, fds, g.media);
   if (ok) ok = snapshot::check_against(g.listeners, g.realms, g.tls);
   if (ok) ok = snapshot::check_against(g.routing, g.realms, g.tls);
   if (ok) ok = snapshot::check_against(g.resolver, g.realms);
+  if (ok) ok = snapshot::check_against(g.media, g.realms);
   if (!ok) return std::unexpected(ok.error());
   g.collect_tcp_peers();
   if (running != nullptr && g.same_section(*running, Kind::tls) &&

@@ -22,13 +22,14 @@ struct Generation {
   snapshot::Section<snapshot::Routing> routing;
   snapshot::Section<snapshot::Signalling> signalling;
   snapshot::Section<snapshot::Resolver> resolver;
+  snapshot::Section<snapshot::Media> media;
   // By the index of the TLS section; the same objects as before when neither that section nor
   // the keys changed.
   std::vector<std::shared_ptr<pki::TlsContext>> contexts;
   std::vector<link::SectionRef> sections;  // what it was opened from
 
   sip::SnapshotView view() const {
-    return {&appliance, &realms, &listeners, &routing, &signalling};
+    return {&appliance, &realms, &listeners, &routing, &signalling, &media};
   }
   std::span<const snapshot::Realm> realm_list() const { return realms.items(realms.root().realms); }
   std::span<const snapshot::Listener> listener_list() const {

@@ -22,11 +22,12 @@ struct Crossing {
     to_connection,  // to the owner of `connection`: send the body on it
     response,       // to the one whose client transaction the body answers
     // What must not be lost.
-    placed,       // the request of `token` went out on `connection`
-    failed,       // the request of `token` could not be sent: `detail` is the SendFailure
-    closed,       // `connection`, which carried requests of yours, is no more
-    ask_awaited,  // do you wait for an answer on `connection`?
-    not_awaited,  // no
+    placed,        // the request of `token` went out on `connection`
+    failed,        // the request of `token` could not be sent: `detail` is the SendFailure
+    closed,        // `connection`, which carried requests of yours, is no more
+    ask_awaited,   // do you wait for an answer on `connection`?
+    not_awaited,   // no
+    anchor_ended,  // the anchored call `token` is over: its ports are free if they are yours
   };
   Kind kind;
   uint32_t next_hop = 0;    // its key, see sip::NextHops

@@ -41,9 +41,12 @@ Worker::Worker(Crew& crew, Loop& loop, Counters& counters, Exchange& exchange,
       output_(kOutputMemory),
       tokens_(kMostTokens),
       announcer_(loop, table_, [this](uint16_t realm) { return generation_->realm_name(realm); }),
-      proxy_({.transactions = limits.max_transactions, .max_message = limits.max_message},
+      proxy_({.transactions = limits.max_transactions,
+              .max_message = limits.max_message,
+              .workers = exchange.workers()},
              loop.timers(), *this, counters, options.secret, options.number, options.route_key),
       news_(proxy_, counters),
+      anchor_news_([this](uint16_t realm) { return generation_->realm_name(realm); }, counters),
       lanes_(loop, exchange, options.number, *this),
       alone_(exchange.workers() == 1),
       beat_([this](Instant) { on_beat(); }),
@@ -136,6 +139,7 @@ void Worker::finish_round() {
   flush_round();
   if (!alone_) lanes_.ring_bells();
   announcer_.sweep();
+  if (!anchor_news_.empty()) anchor_news_.flush(announcer_.link());
   handshake_steps_ = 0;
   silent_.store(static_cast<uint32_t>(handshakes_.silent()), std::memory_order_relaxed);
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dataplane/signal/anchor_news.h"
 #include "dataplane/signal/announcer.h"
 #include "dataplane/signal/connection_table.h"
 #include "dataplane/signal/generation.h"
@@ -51,7 +52,7 @@ class Worker final : public sip::Outbound,
   void catch_up(uint64_t number);
   const Generation* generation() const { return generation_.get(); }
   Mailbox& mailbox() { return mailbox_; }
-  void use_fastpath_link(Fd socket) { announcer_.use_link(std::move(socket)); }
+  void use_fastpath_link(Fd socket);
   // Somebody whom the door let in, or who belongs here.
   void take_in(Visitor visitor);
 
@@ -84,6 +85,8 @@ class Worker final : public sip::Outbound,
   void on_hop_report(const sip::HopReport& report) override;
   void on_failover(const sip::FailoverReport& report) override { news_.note(report, loop_.now()); }
   void drop_connection(sip::ConnectionId connection) override;
+  void set_anchor(const sip::AnchorUpdate& update) override;
+  void end_anchor(uint64_t call) override;
 
  private:
   // incoming.cc: from sockets to the proxy.
@@ -159,6 +162,10 @@ class Worker final : public sip::Outbound,
             sip::SendToken token = 0, uint32_t detail = 0);
   bool is_awaited(const Connection& connection);
 
+  // anchors.cc
+  void on_fastpath_message(const link::Received& message);
+  void share_anchor_end(uint64_t call);
+
   // worker.cc
   void use(std::shared_ptr<const Generation> next);
   void on_connection_due(Connection& connection, Instant now) override;
@@ -192,6 +199,7 @@ class Worker final : public sip::Outbound,
   std::shared_ptr<const Generation> generation_;
   sip::Proxy proxy_;
   HopNews news_;
+  AnchorNews anchor_news_;
   Lanes lanes_;
   bool alone_;  // in its crew: nothing crosses
   sip::Message crossed_;

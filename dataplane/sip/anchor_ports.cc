@@ -15,6 +15,13 @@ uint32_t key_of(std::string_view realm, const IpAddress& address) {
   return static_cast<uint32_t>(hash_of(realm, hash_of(octets, address.family)));
 }
 
+// The number of streams stands in it, for those who hear of a call by its id alone.
+uint64_t make_id(uint64_t random, uint32_t streams) {
+  const auto power = static_cast<uint64_t>(std::countr_zero(streams));
+  return std::max<uint64_t>(random << 5, 1 << 5) | power << 3;
+}
+uint32_t streams_of(uint64_t id) { return 1u << (id >> 3 & 3); }
+
 IpAddress shown_address(const snapshot::Section<snapshot::Realms>& realms,
                         const snapshot::Realm& realm, const IpAddress& address) {
   for (const snapshot::RealmAddress& a : realms.items(realm.addresses)) {
@@ -105,7 +112,7 @@ std::optional<AnchorRef> AnchorPorts::take(const Side& caller, const Side& calle
     const auto first = find_run(a, streams, std::nullopt);
     if (!first) continue;
     AnchorRef ref;
-    ref.id = (random << 19 | uint64_t{*first} << 3) & ~uint64_t{kMostStreams - 1};
+    ref.id = make_id(random, streams);
     ref.streams = static_cast<uint8_t>(streams);
     // Held already, so that the other side does not take the same.
     hold(a, *first, streams, ref.id);
@@ -173,9 +180,13 @@ void AnchorPorts::mark(const Endpoint& local, uint64_t id) {
 }
 
 void AnchorPorts::note_held(uint64_t id, const Endpoint& caller, const Endpoint& callee) {
-  const uint64_t call = id & ~uint64_t{kMostStreams - 1};
-  mark(caller, call);
-  mark(callee, call);
+  // A call lives as long as its first stream.
+  if (id % kMostStreams != 0) return;
+  for (uint32_t i = 0; i < streams_of(id); ++i) {
+    const auto offset = static_cast<uint16_t>(2 * i);
+    mark({caller.address, static_cast<uint16_t>(caller.port + offset)}, id);
+    mark({callee.address, static_cast<uint16_t>(callee.port + offset)}, id);
+  }
 }
 
 }  // namespace fedge::sip

@@ -72,7 +72,7 @@ class Proxy {
   // worker's). A token that is no longer known is ignored.
   void on_placed(SendToken token, ConnectionId connection);
 
-  // The streams of an anchored call have ended, by silence or by another worker's doing (M4).
+  // An anchored call is over, by silence of its first stream or by another worker's doing (M4).
   void on_anchor_ended(uint64_t call);
   // The fast path holds a stream since before this process started: its ports are taken.
   void on_anchor_held(uint64_t id, const Endpoint& caller, const Endpoint& callee);

@@ -135,7 +135,7 @@ Compiled compile(const Layout& layout) {
   Compiled out;
   out.offer.generation = layout.generation;
   out.offer.revision = layout.generation;
-  const std::array<std::pair<Kind, std::string>, 8> sections{
+  const std::array<std::pair<Kind, std::string>, 9> sections{
       {{Kind::appliance, make_appliance()},
        {Kind::realms, make_realms(layout)},
        {Kind::listeners, make_listeners(layout)},
@@ -143,6 +143,7 @@ Compiled compile(const Layout& layout) {
        {Kind::routing, make_routing(layout)},
        {Kind::signalling, Writer(Kind::signalling).finish(layout.limits)},
        {Kind::resolver, make_resolver(layout)},
+       {Kind::media, Writer(Kind::media).finish(Media{})},
        {Kind::keys_signal, make_keys(layout)}}};
   for (const auto& [kind, bytes] : sections) {
     link::SectionRef ref;
