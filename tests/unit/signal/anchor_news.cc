@@ -59,7 +59,7 @@ TEST_F(AnchorNewsTest, M4_SaysWhatTheSpeakersSideWantsAndLeavesTheOtherAsItWas) 
   news.flush(own.get());
   EXPECT_TRUE(news.empty());
   site.until([&] { return anchors.size() == 2; }, "the anchors");
-  EXPECT_EQ(anchors[0].call_id, "call??1");
+  EXPECT_EQ(anchors[0].call_id, "call?\"1");
   EXPECT_EQ(anchors[0].caller.realm, "outside");
   EXPECT_EQ(anchors[0].callee.realm, "inside");
   EXPECT_EQ(anchors[0].callee.remote.text(), "203.0.113.7:4000");
