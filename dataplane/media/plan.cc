@@ -216,6 +216,10 @@ int Plan::find_local(std::string_view realm, const Address& address) const {
   return -1;
 }
 
+bool Plan::is_own_but_no_relay(const IpAddress& address) const {
+  return find_relay(Address::of(address)) < 0 && std::ranges::binary_search(own_, address);
+}
+
 PeerVerdict Plan::judge_peer(const IpAddress& peer) const {
   if (!peer || is_never_peer(peer)) return PeerVerdict::denied;
   if (find_relay(Address::of(peer)) >= 0) return PeerVerdict::our_relay;

@@ -123,6 +123,8 @@ class Plan {
   // longest rule says; private and other special-purpose prefixes (RFC 6890) are denied unless a
   // rule allows. Not on each packet's path: records remember it for one plan.
   PeerVerdict judge_peer(const IpAddress& peer) const;
+  // One of our addresses, or its public form, on which nothing is relayed.
+  bool is_own_but_no_relay(const IpAddress& address) const;
 
  private:
   friend class PlanBuilder;  // plan.cc

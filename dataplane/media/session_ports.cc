@@ -149,6 +149,17 @@ void Sessions::set_relay(uint32_t session, RelayPort port) {
   }
 }
 
+void Sessions::set_anchor_port(uint32_t session, size_t component, size_t leg, RelayPort port) {
+  SessionDetails& details = details_[session];
+  AnchorEnd& end = details.anchor.ends[component][leg];
+  const LocalAddress& at = plan_->locals()[port.local];
+  slot(port) = session;
+  end.local = port.local;
+  end.local_port = port.port;
+  details.anchor.legs[leg].local = at.address;
+  copy_name(plan_->realms()[at.realm].name, leg == 0 ? details.client_realm : details.relay_realm);
+}
+
 uint64_t Sessions::new_reservation(uint32_t session) { return next_random() << 32 | session; }
 
 void Sessions::hold_next_port(uint32_t session, uint64_t token, Instant until) {

@@ -200,6 +200,11 @@ bool Sessions::is_over(uint32_t session, int64_t now) {
   return record.expires <= now;
 }
 
+void Sessions::start_silence(uint32_t session) {
+  (void)is_over(session, 0);
+  schedule(session);
+}
+
 void Sessions::expire(Instant now, uint32_t most) {
   const int64_t at = to_ns(now);
   for (; most != 0; --most) {

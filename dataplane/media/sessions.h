@@ -155,6 +155,10 @@ class Sessions {
   // The port was taken before; from now on it leads to the session. A second one is of the other
   // family.
   void set_relay(uint32_t session, RelayPort port);
+  // Of an anchored stream, likewise: the caller's leg is 0; components are RTP and RTCP.
+  void set_anchor_port(uint32_t session, size_t component, size_t leg, RelayPort port);
+  // An anchored stream ends when it was silent for as long as the plan says, from now on.
+  void start_silence(uint32_t session);
   // Holds the port behind the session's own, taken before (EVEN-PORT), until then.
   void hold_next_port(uint32_t session, uint64_t token, Instant until);
   // The session that holds a port by that token (new_reservation() made it), kNone: none of this

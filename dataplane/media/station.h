@@ -16,13 +16,15 @@
 
 namespace fedge::media {
 
-class Plan;      // plan.h
-class Relay;     // relay.h
-class Sessions;  // sessions.h
+class EndListener;  // sessions.h
+class Plan;         // plan.h
+class Sessions;     // sessions.h
 
 // A datagram to one of our listeners, or a message of front: not ChannelData or a Send indication
 // that could be relayed at once.
 struct Request {
+  Request(Packet& carrier, MutableBytes bytes) : packet(carrier), message(bytes) {}
+
   Packet& packet;
   // The message: inside `packet`'s frame (behind Ethernet, IP and UDP), or all of it (front).
   MutableBytes message;
@@ -49,9 +51,9 @@ class StunHandler {
 
 class Station {
  public:
-  // A worker of sessions.workers(): see owner_of_port() and owner_of_client(). All arguments
-  // outlive the station.
-  Station(Sessions& sessions, NextHops& next_hops, StunHandler& stun);
+  // A worker of sessions.workers(): see owner_of_port() and owner_of_client(). `ends` is told of
+  // sessions that end; may be null. All arguments outlive the station.
+  Station(Sessions& sessions, NextHops& next_hops, StunHandler& stun, EndListener* ends);
   ~Station();
 
   // From now on; the old plan is not used any more when this returns.
@@ -75,10 +77,15 @@ class Station {
   const StationCounts& counts() const;
 
  private:
+  struct Parts;
+  Status check_remote(const Endpoint& remote) const;
+  Result<uint16_t> find_side(const link::AnchorSide& side) const;
+  Result<uint32_t> begin_anchor(const link::Anchor& what, const std::array<uint16_t, 2>& locals,
+                                Instant now);
+
   Sessions& sessions_;
-  NextHops& next_hops_;
-  const Plan* plan_;
-  std::unique_ptr<Relay> relay_;
+  const Plan* plan_ = nullptr;
+  std::unique_ptr<Parts> parts_;
 };
 
 }  // namespace fedge::media

@@ -25,6 +25,12 @@ struct Address {
     }
     return out;
   }
+  // `octets` as they stand in an IPv4 header.
+  static Address of_v4_octets(uint32_t octets) {
+    Address out;
+    out.words[1] = kMapped | uint64_t{octets} << 32;
+    return out;
+  }
   bool is_v4() const { return words[0] == 0 && (words[1] & 0xffffffff) == kMapped; }
   explicit operator bool() const { return (words[0] | words[1]) != 0; }
   // Octets as they stand in an IPv4 header.

@@ -118,7 +118,8 @@ struct AnchorEnd {
   uint8_t latched = 0;      // 1: `remote` has sent
   uint8_t reserved = 0;
   uint32_t next_hop = kNone;
-  uint32_t plan = 0;  // for which `local` and `next_hop` hold
+  uint16_t signalled_port = 0;  // as the SDP said
+  uint16_t reserved2 = 0;
 };
 static_assert(sizeof(AnchorEnd) == 32);
 

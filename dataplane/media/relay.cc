@@ -1,0 +1,404 @@
+#include "dataplane/media/relay.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "firmware/wire/ms_turn/writer.h"
+#include "firmware/wire/stun/constants.h"
+#include "firmware/wire/turn/attributes.h"
+#include "firmware/wire/turn/channel_data.h"
+
+namespace fedge::media {
+
+namespace {
+
+constexpr size_t kToPeer = 0;
+constexpr size_t kToClient = 1;
+// A session may send this much at once beyond its bandwidth.
+constexpr int64_t kBurstTime = 500'000'000;
+
+uint8_t first_octet(const Packet& packet, const Arrival& arrival) {
+  return std::to_integer<uint8_t>(packet.frame[arrival.payload_at]);
+}
+
+}  // namespace
+
+void Relay::use(const Plan& plan) {
+  plan_ = &plan;
+  sequence_ = plan.sequence();
+  const int64_t kbps = plan.limits().kbps_per_session;
+  ns_per_256_ = kbps == 0 ? 0 : 256 * 8 * 1'000'000 / kbps;
+}
+
+void Relay::process(std::span<Packet> burst, Instant now) {
+  now_ = now;
+  at_ = to_ns(now);
+  Items items;
+  process_once(burst, items);
+  // What goes to a relay port of our own came out as a frame to it.
+  for (Packet& packet : burst) {
+    while (packet.fate == Fate::other && packet.hops != 0) {
+      if (packet.hops > kMostHops) {
+        drop(packet, Reason::loop);
+        break;
+      }
+      process_once({&packet, 1}, items);
+      if (packet.fate == Fate::other && items[0].way == Way::none) {
+        drop(packet, Reason::no_session);
+      }
+    }
+  }
+}
+
+void Relay::process_once(std::span<Packet> burst, Items& items) {
+  for (const Packet& packet : burst) __builtin_prefetch(packet.frame);
+  for (size_t i = 0; i < burst.size(); ++i) items[i].way = recognise(burst[i], items[i]);
+  for (size_t i = 0; i < burst.size(); ++i) look_up(items[i]);
+  for (size_t i = 0; i < burst.size(); ++i) prefetch_peer(items[i]);
+  for (size_t i = 0; i < burst.size(); ++i) {
+    switch (items[i].way) {
+      case Way::from_peer:
+        relay_from_peer(burst[i], items[i]);
+        break;
+      case Way::from_client:
+        relay_from_client(burst[i], items[i]);
+        break;
+      case Way::from_front:
+        relay_from_front(burst[i], items[i]);
+        break;
+      case Way::none:
+        break;
+    }
+  }
+}
+
+// Stage 1: whose is it? Asks for the line that says which session.
+Relay::Way Relay::recognise(Packet& packet, Item& item) {
+  Arrival& arrival = item.arrival;
+  item.session = kNone;
+  packet.fate = Fate::other;
+  if (packet.connection != 0) {
+    item.key = Sessions::connection_key(packet.connection);
+    sessions_.index().prefetch(sessions_.index().place(item.key));
+    return Way::from_front;
+  }
+  if (!read_arrival(*plan_, packet, arrival)) return Way::none;
+  const LocalAddress& at = local(arrival.local);
+  const uint8_t workers = sessions_.workers();
+  uint8_t owner = sessions_.worker();
+  Way way = Way::none;
+  if (at.has_relay_port(arrival.destination_port)) {
+    if (workers != 1) owner = owner_of_port(arrival.destination_port, workers);
+    way = Way::from_peer;
+    __builtin_prefetch(&sessions_.slots()[at.slot(arrival.destination_port)]);
+  } else if (at.serves(arrival.destination_port)) {
+    if (workers != 1) owner = owner_of_client(arrival.source, arrival.source_port, workers);
+    way = Way::from_client;
+    item.key = Sessions::index_key(arrival.source, arrival.source_port, arrival.destination_port);
+    sessions_.index().prefetch(sessions_.index().place(item.key));
+  }
+  if (owner == sessions_.worker()) return way;
+  packet.fate = Fate::hand_over;
+  packet.worker = owner;
+  ++counts_.handed_over;
+  return Way::none;
+}
+
+// Stage 2: which session? Asks for its two lines.
+void Relay::look_up(Item& item) {
+  switch (item.way) {
+    case Way::none:
+      return;
+    case Way::from_peer: {
+      const uint32_t held =
+          sessions_.slots()[local(item.arrival.local).slot(item.arrival.destination_port)];
+      item.session = Sessions::is_session(held) ? held : kNone;
+      break;
+    }
+    case Way::from_client:
+    case Way::from_front:
+      item.session = sessions_.index().guess(item.key);
+      break;
+  }
+  if (item.session == kNone) return;
+  const auto* const record = reinterpret_cast<const std::byte*>(&sessions_.record(item.session));
+  __builtin_prefetch(record);
+  __builtin_prefetch(record + 64, 1);
+}
+
+// Stage 3: asks for the peer of the last packet, which is most often this one's, too.
+void Relay::prefetch_peer(const Item& item) {
+  if (item.session == kNone) return;
+  const SessionRecord& record = sessions_.record(item.session);
+  if (record.kind == SessionKind::anchor) {
+    const AnchorDetails& anchor = sessions_.details(item.session).anchor;
+    __builtin_prefetch(&anchor.ends[item.arrival.destination_port & 1], 1);
+    __builtin_prefetch(&anchor.legs[0], 1);
+    __builtin_prefetch(&anchor.legs[1], 1);
+  } else if (record.hot_peer != kNone) {
+    __builtin_prefetch(&sessions_.peer(record.hot_peer), 1);
+  }
+}
+
+// --- stage 4: from a peer -----------------------------------------------------------------------
+
+void Relay::relay_from_peer(Packet& packet, Item& item) {
+  const Arrival& arrival = item.arrival;
+  if (item.session == kNone) return drop(packet, Reason::no_session);
+  SessionRecord& record = sessions_.record(item.session);
+  if (record.plan != sequence_ && !renew(packet, item.session)) [[unlikely]]
+    return;
+  if (record.kind == SessionKind::anchor) return relay_anchored(packet, item);
+  uint32_t at = record.hot_peer;
+  const auto is_hot = [&](const PeerRecord& peer) {
+    if (peer.address != arrival.source || peer.permitted_until <= at_) return false;
+    return peer.channel != 0 ? peer.port == arrival.source_port && peer.bound_until > at_
+                             : record.peers == 1;
+  };
+  if (at == kNone || !is_hot(sessions_.peer(at))) {
+    at = sessions_.find_peer(item.session, arrival.source, arrival.source_port, now_);
+    if (at == kNone) return refuse(packet, item.session, Reason::no_permission);
+    record.hot_peer = at;
+  }
+  if (sessions_.peer(at).plan != sequence_ && !renew_peer(packet, item.session, at)) return;
+  send_to_client(packet, item, item.session, at);
+}
+
+// ChannelData's or a Data indication's head before the payload, padding behind it.
+bool Relay::write_head(Packet& packet, const Item& item, const SessionRecord& record,
+                       const PeerRecord& peer, Departure& out) {
+  std::byte* const payload = packet.frame + out.payload_at;
+  if (peer.channel >= turn::kFirstChannel) {
+    out.head = turn::kChannelHeaderSize;
+    turn::write_channel_header(std::span<std::byte, turn::kChannelHeaderSize>(payload - 4, 4),
+                               peer.channel, out.payload_size);
+    out.added = load<uint32_t>(payload - 4);
+    return true;
+  }
+  if (peer.channel == kActiveDestination) return true;
+  const Endpoint from{item.arrival.source.ip(), item.arrival.source_port};
+  const bool is_ms = record.kind == SessionKind::ms_turn;
+  const size_t size =
+      is_ms ? ms_turn::data_head_size(from.address) : turn::data_head_size(from.address);
+  out.padding = is_ms ? 0 : static_cast<uint16_t>(turn::padding_of(out.payload_size));
+  const size_t behind = packet.size - out.payload_at - out.payload_size + packet.room_behind;
+  // All headers fit before the frame's beginning: the rest is seen by write_headers().
+  if (out.padding > behind || size > packet.room_before + out.payload_at) return false;
+  out.head = static_cast<uint16_t>(size);
+  const MutableBytes head{payload - size, size};
+  stun::Transaction transaction{};
+  if (!is_ms) store_be32(transaction.data(), stun::kMagicCookie);
+  std::memcpy(&transaction[8], &++transaction_, sizeof transaction_);
+  const bool written = is_ms ? ms_turn::write_data_head(head, transaction, from, out.payload_size)
+                             : turn::write_data_head(head, transaction, from, out.payload_size);
+  if (!written) return false;
+  std::fill_n(payload + out.payload_size, out.padding, std::byte{});
+  out.added = sum_of(head.data(), size);
+  return true;
+}
+
+void Relay::send_to_client(Packet& packet, const Item& item, uint32_t session, uint32_t peer) {
+  SessionRecord& record = sessions_.record(session);
+  const Arrival& arrival = item.arrival;
+  if (!is_within_bandwidth(record, kToClient, arrival.payload_size)) {
+    return refuse(packet, session, Reason::bandwidth);
+  }
+  Departure out;
+  out.payload_at = arrival.payload_at;
+  out.payload_size = arrival.payload_size;
+  if (!write_head(packet, item, record, sessions_.peer(peer), out)) {
+    return refuse(packet, session, Reason::above_mtu);
+  }
+  ++sessions_.peer(peer).packets;
+  count(session, kToClient, arrival.payload_size);
+  if (record.transport != ClientTransport::udp) return send_to_front(packet, session, out, item);
+  const LocalAddress& server = local(record.server);
+  out.from = &server;
+  out.source = server.address;
+  out.from_port = record.server_port;
+  out.to = record.client;
+  out.to_port = record.client_port;
+  std::memcpy(&out.mac_word, record.client_mac.data(), record.client_mac.size());
+  if (out.mac_word == 0) return refuse(packet, session, Reason::no_neighbour);
+  depart(packet, item, out, kNoNextHop);
+}
+
+// --- stage 4: from a client ----------------------------------------------------------------------
+
+uint32_t Relay::find_clients_session(const Item& item) {
+  const Arrival& arrival = item.arrival;
+  const auto is_it = [&](uint32_t i) {
+    const SessionRecord& record = sessions_.record(i);
+    return record.client == arrival.source && record.client_port == arrival.source_port &&
+           record.server_port == arrival.destination_port && record.server == arrival.local &&
+           record.transport == ClientTransport::udp && record.plan == sequence_ &&
+           record.kind != SessionKind::anchor;
+  };
+  if (item.session != kNone && is_it(item.session)) return item.session;
+  // The guess was another's with the same tag, or its plan is an earlier one.
+  return sessions_.find_client(arrival.source, arrival.source_port, arrival.local,
+                               arrival.destination_port);
+}
+
+void Relay::relay_from_client(Packet& packet, Item& item) {
+  if (item.arrival.payload_size == 0) return drop(packet, Reason::unknown_datagram);
+  const uint32_t session = find_clients_session(item);
+  item.session = session;
+  if (session != kNone && sessions_.record(session).plan != sequence_) [[unlikely]] {
+    if (!renew(packet, session)) return;
+  }
+  const uint8_t kind = first_octet(packet, item.arrival) >> 6;
+  if (kind == 1) return relay_channel(packet, item);
+  if (kind == 0) {
+    if (session != kNone && take_send_indication(packet, item, session)) return;
+    return ask_server(packet, item, session);
+  }
+  relay_to_active(packet, item);
+}
+
+void Relay::relay_channel(Packet& packet, const Item& item) {
+  const Arrival& arrival = item.arrival;
+  if (item.session == kNone) return drop(packet, Reason::unauthenticated);
+  const std::byte* const head = arrival.payload(packet);
+  const uint16_t channel = arrival.payload_size < 4 ? 0 : load_be16(head);
+  const size_t size = arrival.payload_size < 4 ? 0 : load_be16(head + 2);
+  if (!turn::is_channel(channel) || size + 4 > arrival.payload_size) {
+    return refuse(packet, item.session, Reason::unknown_datagram);
+  }
+  SessionRecord& record = sessions_.record(item.session);
+  uint32_t at = record.hot_peer;
+  if (at == kNone || sessions_.peer(at).channel != channel ||
+      sessions_.peer(at).bound_until <= at_) {
+    at = sessions_.find_channel(item.session, channel, now_);
+    if (at == kNone) return refuse(packet, item.session, Reason::no_channel);
+    record.hot_peer = at;
+  }
+  Departure out;
+  out.payload_at = arrival.payload_at + 4u;
+  out.payload_size = static_cast<uint16_t>(size);
+  out.removed = load<uint32_t>(head);
+  if (const size_t rest = arrival.payload_size - 4 - size; rest != 0) [[unlikely]] {
+    out.removed += sum_behind(head + 4 + size, rest, size);
+  }
+  out.dont_fragment = arrival.dont_fragment;
+  send_to_peer(packet, item, item.session, at, sessions_.peer(at).port, out);
+}
+
+// MS-TURN: what is no message goes to the active destination as it is.
+void Relay::relay_to_active(Packet& packet, const Item& item) {
+  if (item.session == kNone) return drop(packet, Reason::unknown_datagram);
+  const uint32_t at = sessions_.record(item.session).kind == SessionKind::ms_turn
+                          ? sessions_.find_channel(item.session, kActiveDestination, now_)
+                          : kNone;
+  if (at == kNone) return refuse(packet, item.session, Reason::unknown_datagram);
+  Departure out;
+  out.payload_at = item.arrival.payload_at;
+  out.payload_size = item.arrival.payload_size;
+  out.dont_fragment = item.arrival.dont_fragment;
+  send_to_peer(packet, item, item.session, at, sessions_.peer(at).port, out);
+}
+
+void Relay::send_to_peer(Packet& packet, const Item& item, uint32_t session, uint32_t at,
+                         uint16_t peer_port, Departure& out) {
+  SessionRecord& record = sessions_.record(session);
+  PeerRecord& peer = sessions_.peer(at);
+  if (peer.plan != sequence_ && !renew_peer(packet, session, at)) [[unlikely]]
+    return;
+  if (!is_within_bandwidth(record, kToPeer, out.payload_size)) {
+    return refuse(packet, session, Reason::bandwidth);
+  }
+  const bool is_second =
+      record.second_relay_port != 0 && local(record.relay).address.is_v4() != peer.address.is_v4();
+  const LocalAddress& from = local(is_second ? record.second_relay : record.relay);
+  out.from = &from;
+  out.source = from.address;
+  out.from_port = is_second ? record.second_relay_port : record.relay_port;
+  out.to = peer.address;
+  out.to_port = peer_port;
+  if (out.from_port == 0 || from.address.is_v4() != peer.address.is_v4()) {
+    return refuse(packet, session, Reason::no_route);
+  }
+  if (peer.next_hop != kInside && !next_hops_.find_mac(peer.next_hop, out.mac_word)) [[unlikely]] {
+    if (!find_next_hop(packet, from, peer.address, peer.next_hop, out.mac_word)) {
+      return refuse(packet, session, packet.reason);
+    }
+  }
+  ++peer.packets;
+  count(session, kToPeer, out.payload_size);
+  depart(packet, item, out, peer.next_hop);
+}
+
+// --- the last steps of all -----------------------------------------------------------------------
+
+// A leaky bucket by time: each octet is due a while behind the last one.
+bool Relay::is_within_bandwidth(SessionRecord& record, size_t direction, size_t size) {
+  if (ns_per_256_ == 0) return true;
+  const int64_t due = std::max(record.paced[direction], at_);
+  if (due > at_ + kBurstTime) return false;
+  record.paced[direction] = due + (ns_per_256_ * static_cast<int64_t>(size) >> 8);
+  return true;
+}
+
+void Relay::depart(Packet& packet, const Item& item, Departure& out, uint32_t next_hop) {
+  const Arrival& arrival = item.arrival;
+  const bool by_front = item.way == Way::from_front;
+  if (!by_front && arrival.ttl <= 1) return drop(packet, Reason::time_to_live);
+  const RealmMedia& realm = plan_->realms()[out.from->realm];
+  out.ttl = by_front ? 64 : static_cast<uint8_t>(arrival.ttl - 1);
+  out.class_and_ecn =
+      static_cast<uint8_t>(realm.dscp << 2 | (by_front ? 0 : arrival.class_and_ecn & 3));
+  out.id = ++id_;
+  packet.realm = out.from->realm;
+  const bool inside = next_hop == kInside;
+  if (inside) [[unlikely]] {
+    // From its relay port to another: as the outside would see both, but without leaving.
+    const int there = plan_->find_relay(out.to);
+    if (there < 0) return drop(packet, Reason::no_session);
+    const LocalAddress& at = local(static_cast<uint16_t>(there));
+    out.source = out.from->public_address;
+    out.to = at.address;
+    out.mac_word = to_mac_word(at.mac);
+    out.vlan = at.vlan;
+    packet.port = at.port;
+    ++packet.hops;
+    ++counts_.inside;
+  }
+  const Address arrived_at = by_front ? Address{} : local(arrival.local).address;
+  if (!write_headers(packet, by_front ? nullptr : &arrival, arrived_at, out)) {
+    return drop(packet, packet.reason);
+  }
+  packet.connection = 0;
+  if (inside) {
+    packet.fate = Fate::other;
+    return;
+  }
+  // The edge cuts IPv4 that may be cut.
+  const bool may_cut = out.to.is_v4() && !out.dont_fragment;
+  if (packet.size > realm.mtu + ip::kEthernetSize && !may_cut) [[unlikely]] {
+    return drop(packet, Reason::above_mtu);
+  }
+  packet.fate = Fate::send;
+}
+
+void Relay::count(uint32_t session, size_t direction, size_t size) {
+  SessionRecord& record = sessions_.record(session);
+  ++record.traffic[direction].packets;
+  record.traffic[direction].bytes += size;
+  auto& flow = (direction == kToPeer ? counts_.from_client
+                                     : counts_.to_client)[static_cast<size_t>(record.kind)];
+  ++flow.packets;
+  flow.bytes += size;
+}
+
+void Relay::drop(Packet& packet, Reason reason) {
+  packet.fate = Fate::drop;
+  packet.reason = reason;
+  ++counts_.dropped[static_cast<size_t>(reason)];
+}
+
+void Relay::refuse(Packet& packet, uint32_t session, Reason reason) {
+  ++sessions_.record(session).refused;
+  drop(packet, reason);
+}
+
+}  // namespace fedge::media

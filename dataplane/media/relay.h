@@ -1,0 +1,106 @@
+// The packet's path of one worker: a burst of frames and of front's messages, recognised, looked
+// up, checked, rewritten in stages, so that the memory that one stage asked for is there in the
+// next. See README.md for the stages.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "dataplane/media/arrival.h"
+#include "dataplane/media/counts.h"
+#include "dataplane/media/next_hops.h"
+#include "dataplane/media/packet.h"
+#include "dataplane/media/plan.h"
+#include "dataplane/media/rewrite.h"
+#include "dataplane/media/sessions.h"
+#include "dataplane/media/station.h"
+
+namespace fedge::media {
+
+class Relay {
+ public:
+  static constexpr size_t kBurst = 32;
+  static constexpr uint8_t kMostHops = 4;
+  // In a record's `next_hop`: a relay port of ours, reached without leaving the box.
+  static constexpr uint32_t kInside = kNoNextHop - 1;
+  // MS-TURN's active destination stands as a peer with this channel: its data has no head.
+  static constexpr uint16_t kActiveDestination = 1;
+
+  Relay(Sessions& sessions, NextHops& next_hops, StunHandler& stun, StationCounts& counts)
+      : sessions_(sessions), next_hops_(next_hops), stun_(stun), counts_(counts) {}
+
+  void use(const Plan& plan);
+  // At most kBurst.
+  void process(std::span<Packet> burst, Instant now);
+
+ private:
+  enum class Way : uint8_t {
+    none,         // its fate is known
+    from_peer,    // to a relay port
+    from_client,  // to a listener
+    from_front,
+  };
+  struct Item {
+    Arrival arrival;
+    uint64_t key = 0;
+    uint32_t session = kNone;
+    Way way = Way::none;
+  };
+  using Items = std::array<Item, kBurst>;
+
+  void process_once(std::span<Packet> burst, Items& items);
+  Way recognise(Packet& packet, Item& item);
+  void look_up(Item& item);
+  void prefetch_peer(const Item& item);
+
+  void relay_from_peer(Packet& packet, Item& item);
+  void relay_from_client(Packet& packet, Item& item);
+  void relay_channel(Packet& packet, const Item& item);
+  void relay_to_active(Packet& packet, const Item& item);
+  uint32_t find_clients_session(const Item& item);
+  // Of a session's own path; relay_slowly.cc.
+  bool renew(Packet& packet, uint32_t session);
+  bool renew_peer(Packet& packet, uint32_t session, uint32_t peer);
+  bool find_next_hop(Packet& packet, const LocalAddress& from, const Address& to,
+                     uint32_t& next_hop, uint64_t& mac_word);
+  bool take_send_indication(Packet& packet, const Item& item, uint32_t session);
+  void ask_server(Packet& packet, Item& item, uint32_t session);
+  void relay_from_front(Packet& packet, Item& item);
+  void send_to_front(Packet& packet, uint32_t session, Departure& out, const Item& item);
+
+  // What is left when the peer's record is found: to it, and from it.
+  void send_to_peer(Packet& packet, const Item& item, uint32_t session, uint32_t peer,
+                    uint16_t peer_port, Departure& out);
+  void send_to_client(Packet& packet, const Item& item, uint32_t session, uint32_t peer);
+  bool write_head(Packet& packet, const Item& item, const SessionRecord& record,
+                  const PeerRecord& peer, Departure& out);
+  // Headers, MTU and fate; counts what left.
+  void depart(Packet& packet, const Item& item, Departure& out, uint32_t next_hop);
+  bool is_within_bandwidth(SessionRecord& record, size_t direction, size_t size);
+
+  // Anchored streams (anchoring.cc).
+  void relay_anchored(Packet& packet, const Item& item);
+  bool accept(Packet& packet, const Item& item, AnchorDetails& anchor, size_t component,
+              size_t leg);
+  void measure(const Packet& packet, const Item& item, AnchorLeg& leg);
+
+  void drop(Packet& packet, Reason reason);
+  void refuse(Packet& packet, uint32_t session, Reason reason);
+  void count(uint32_t session, size_t direction, size_t size);
+  const LocalAddress& local(uint16_t place) const { return plan_->locals()[place]; }
+
+  Sessions& sessions_;
+  NextHops& next_hops_;
+  StunHandler& stun_;
+  StationCounts& counts_;
+  const Plan* plan_ = nullptr;
+  Instant now_{};
+  int64_t at_ = 0;  // now_, in nanoseconds
+  uint32_t sequence_ = 0;
+  // Bandwidth of a session: nanoseconds for 256 octets; 0: no limit.
+  int64_t ns_per_256_ = 0;
+  uint16_t id_ = 0;
+  uint64_t transaction_ = 0;
+};
+
+}  // namespace fedge::media
