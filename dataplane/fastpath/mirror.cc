@@ -26,6 +26,8 @@ void Mirror::set_realms(std::vector<std::string> names) {
   strangers_.assign(names.size(), 0);
   routes_.assign(names.size(), {});
   names_ = std::move(names);
+  routes_changed_ = true;
+  note_change();
 }
 
 std::optional<ip::Mac> Mirror::find_neighbour(uint16_t realm, const IpAddress& address) const {
@@ -46,6 +48,7 @@ std::optional<uint16_t> Mirror::realm_of(uint32_t link) const {
 void Mirror::on_resync() {
   round_ = static_cast<uint16_t>((round_ + 1) % kRounds);
   for (auto& routes : routes_) routes.clear();
+  syncing_ = routes_changed_ = true;
   incomplete_ = false;
 }
 
@@ -58,6 +61,8 @@ void Mirror::on_link(const netlink::LinkEvent& event) {
         [&](const auto& key, const auto&) { return admission::realm_of_key(key) == *realm; });
     counts_[*realm] = strangers_[*realm] = 0;
     routes_[*realm].clear();
+    routes_changed_ = true;
+    note_change();
     return;
   }
   const auto name = std::ranges::find(names_, event.link.name);
@@ -78,15 +83,18 @@ void Mirror::on_neighbour(const netlink::NeighbourEvent& event) {
   const auto there = neighbours_.find(key);
   if (there) count(*realm, (*there)[0], -1);
   if (event.gone || !event.neighbour.usable() || !event.neighbour.mac) {
-    neighbours_.erase(key);
+    if (neighbours_.erase(key)) note_change();
     return;
   }
   const bool stranger = !is_wanted_(*realm, event.neighbour.address);
   const bool room = !stranger || strangers_[*realm] < kMostStrangers;
   const uint64_t value =
       pack(*event.neighbour.mac) | uint64_t{round_} << kRoundShift | (stranger ? kStranger : 0);
-  if (room && neighbours_.put(key, {value})) return count(*realm, value, 1);
-  neighbours_.erase(key);
+  if (room && neighbours_.put(key, {value})) {
+    if (!there || (((*there)[0] ^ value) & kMacBits) != 0) note_change();
+    return count(*realm, value, 1);
+  }
+  if (neighbours_.erase(key)) note_change();
   incomplete_ = true;
   ++not_kept_;
 }
@@ -99,15 +107,18 @@ void Mirror::on_route(const netlink::RouteEvent& event) {
     return r.to == event.route.to && r.metric == event.route.metric;
   });
   if (!event.gone) routes.push_back(event.route);
+  routes_changed_ = true;
 }
 
 void Mirror::on_synced() {
   const uint16_t round = round_;
+  syncing_ = false;
   neighbours_.erase_if([&](const auto& key, const auto& value) {
     const bool stale = (value[0] & ~kStranger) >> kRoundShift != round;
     if (stale) count(admission::realm_of_key(key), value[0], -1);
     return stale;
   });
+  note_change();
 }
 
 }  // namespace fedge::fastpath

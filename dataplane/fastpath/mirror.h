@@ -1,12 +1,14 @@
 // What the kernel knows of the realms' neighbours and routes, mirrored from rtnetlink inside the
 // punt namespace, so that the fast path sends where the kernel would. The control thread writes;
-// workers look neighbours up without locks. Nothing forwards by it yet: media is its user.
+// workers look neighbours up without locks. Media forwards by it.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dataplane/admission/peers.h"
@@ -31,9 +33,16 @@ class Mirror final : public netlink::MonitorHandler {
   // Any thread: the MAC address of a neighbour in a realm, if the kernel would use it.
   std::optional<ip::Mac> find_neighbour(uint16_t realm, const IpAddress& address) const;
 
+  // Any thread: another number whenever a neighbour that was found has another MAC or none, or one
+  // that was not is there.
+  uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+
   // Control thread.
   size_t neighbours(uint16_t realm) const { return counts_.at(realm); }
   const std::vector<netlink::Route>& routes(uint16_t realm) const { return routes_.at(realm); }
+  const std::vector<std::vector<netlink::Route>>& all_routes() const { return routes_; }
+  // All is told, and routes changed since this was last asked.
+  bool take_changed_routes() { return !syncing_ && std::exchange(routes_changed_, false); }
   // Neighbours for which there was no room, strangers beyond their number above all.
   uint64_t not_kept() const { return not_kept_; }
   // Some have not been kept since all was told: who is wanted by now may be among them.
@@ -51,10 +60,12 @@ class Mirror final : public netlink::MonitorHandler {
   // stranger's.
   static constexpr unsigned kRoundShift = 48;
   static constexpr uint16_t kRounds = 0x8000;
+  static constexpr uint64_t kMacBits = (uint64_t{1} << kRoundShift) - 1;
   static constexpr uint64_t kStranger = uint64_t{1} << 63;
 
   std::optional<uint16_t> realm_of(uint32_t link) const;
   void count(uint16_t realm, uint64_t value, int by);
+  void note_change() { epoch_.fetch_add(1, std::memory_order_release); }
 
   admission::SharedTable<3, 1> neighbours_;
   IsWanted is_wanted_;
@@ -64,6 +75,9 @@ class Mirror final : public netlink::MonitorHandler {
   std::vector<size_t> strangers_;  // among them
   std::vector<std::vector<netlink::Route>> routes_;
   uint16_t round_ = 0;
+  bool syncing_ = false;  // all is being told anew
+  bool routes_changed_ = false;
+  std::atomic<uint64_t> epoch_{1};
   uint64_t not_kept_ = 0;
   bool incomplete_ = false;
 };

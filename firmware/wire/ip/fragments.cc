@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "firmware/wire/ip/checksum.h"
 
@@ -90,6 +91,30 @@ size_t cut_ipv4(const PacketView& whole, uint16_t mtu, size_t offset, MutableByt
   write_ipv4(&out[whole.network_at], header, size,
              static_cast<uint16_t>(place | (more ? kIpv4MoreFragments : 0)));
   frame_size = head + size;
+  return size;
+}
+
+size_t cut_ipv6(const PacketView& whole, uint16_t mtu, uint32_t id, size_t offset, MutableBytes out,
+                size_t& frame_size) {
+  constexpr size_t kHeader = kIpv6Size + kUnit;  // with the fragment header
+  if (whole.network != Network::ipv6 || mtu < kHeader + kUnit) return 0;
+  if (whole.transport_at != whole.network_at + kIpv6Size) return 0;
+  const Bytes payload = whole.transport();
+  if (offset >= payload.size()) return 0;
+  const size_t left = payload.size() - offset;
+  const size_t most = mtu - kHeader;
+  const size_t size = left <= most ? left : most / kUnit * kUnit;
+  const size_t head = whole.transport_at;
+  std::memcpy(out.data(), whole.frame.data(), head);
+  std::byte* const ip = &out[whole.network_at];
+  store_be16(ip + 4, static_cast<uint16_t>(kUnit + size));
+  std::byte* const fragment = &out[head];
+  fragment[0] = std::exchange(ip[6], std::byte{kFragmentHeader});
+  fragment[1] = std::byte{0};
+  store_be16(fragment + 2, static_cast<uint16_t>(offset | (size < left ? 1 : 0)));
+  store_be32(fragment + 4, id);
+  std::memcpy(fragment + kUnit, &payload[offset], size);
+  frame_size = head + kUnit + size;
   return size;
 }
 

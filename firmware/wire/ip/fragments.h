@@ -33,4 +33,9 @@ void make_head_whole(MutableBytes head, const Piece& first, size_t size);
 size_t cut_ipv4(const PacketView& whole, uint16_t mtu, size_t offset, MutableBytes out,
                 size_t& frame_size);
 
+// The same of an IPv6 packet that we are the source of (RFC 8200 section 4.5), without extension
+// headers. `id`: another one for each packet.
+size_t cut_ipv6(const PacketView& whole, uint16_t mtu, uint32_t id, size_t offset, MutableBytes out,
+                size_t& frame_size);
+
 }  // namespace fedge::ip

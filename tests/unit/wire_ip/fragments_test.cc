@@ -40,6 +40,41 @@ Piece piece_of(const std::string& frame, PacketView& view) {
   return parse_piece(view);
 }
 
+TEST(Fragments, B6_AnIpv6PacketOfOursIsCutWithAFragmentHeader) {
+  const std::string payload(3000, 'y');
+  const std::string whole = PacketBuilder()
+                                .ethernet()
+                                .ipv6("2001:db8::1", "2001:db8::2", kUdp)
+                                .udp(53, 30000, payload)
+                                .finish();
+  PacketView view;
+  ASSERT_EQ(parse_frame(as_bytes(whole), view), Malformed::none);
+  std::string room(kEthernetSize + 1280, '\0');
+  const MutableBytes out{reinterpret_cast<std::byte*>(room.data()), room.size()};
+  std::string again;
+  size_t size = 0;
+  Piece first{};
+  std::string head;
+  while (const size_t taken = cut_ipv6(view, 1280, 77, again.size(), out, size)) {
+    EXPECT_LE(size, kEthernetSize + 1280);
+    PacketView part;
+    const std::string frame = room.substr(0, size);
+    const Piece piece = piece_of(frame, part);
+    EXPECT_EQ(piece.id, 77u);
+    EXPECT_EQ(piece.offset, again.size());
+    EXPECT_EQ(piece.last, again.size() + taken == view.transport_size);
+    if (again.empty()) {
+      first = piece;
+      head = frame.substr(0, piece.head_size);
+    }
+    again += as_text(piece.payload);
+  }
+  EXPECT_EQ(again, as_text(view.transport()));
+  make_head_whole({reinterpret_cast<std::byte*>(head.data()), head.size()}, first, again.size());
+  EXPECT_EQ(head + again, whole);
+  EXPECT_EQ(cut_ipv6(view, 50, 77, 0, out, size), 0u);
+}
+
 TEST(Fragments, B6_ACutPacketIsWholeAgainInOrder) {
   const std::string whole = datagram(0).finish();
   const auto pieces = cut(whole, 1280);
