@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "firmware/base/json.h"
+#include "firmware/control/media_compiler.h"
 #include "firmware/control/route_compiler.h"
 #include "firmware/pki/tls.h"
 #include "firmware/snapshot/reader.h"
@@ -199,9 +200,12 @@ Status check(const Compiled& compiled) {
   if (!routing) return std::unexpected(routing.error());
   const auto resolver = reopen<snapshot::Resolver>(compiled);
   if (!resolver) return std::unexpected(resolver.error());
-  for (const auto& status : {snapshot::check_against(*listeners, *realms, *tls),
-                             snapshot::check_against(*routing, *realms, *tls),
-                             snapshot::check_against(*resolver, *realms)}) {
+  const auto media = reopen<snapshot::Media>(compiled);
+  if (!media) return std::unexpected(media.error());
+  for (const auto& status :
+       {snapshot::check_against(*listeners, *realms, *tls),
+        snapshot::check_against(*routing, *realms, *tls),
+        snapshot::check_against(*resolver, *realms), snapshot::check_against(*media, *realms)}) {
     if (!status) return status;
   }
   if (const auto s = reopen<snapshot::Appliance>(compiled); !s) return std::unexpected(s.error());
@@ -218,7 +222,6 @@ Result<Compiled> compile(const topo::Topology& t, const CertificateSource& certi
   Compiled compiled;
   compiled.sections[Kind::appliance] = compile_appliance(t);
   compiled.sections[Kind::signalling] = compile_signalling(t);
-  compiled.sections[Kind::media] = Writer(Kind::media).finish(snapshot::Media{});
   Error error;
   const auto keep = [&](Kind kind, Result<std::string> section) {
     if (!section) error = std::move(section.error());
@@ -230,6 +233,7 @@ Result<Compiled> compile(const topo::Topology& t, const CertificateSource& certi
       !keep(Kind::tls, compile_tls(t, certificates)) ||
       !keep(Kind::routing, compile_routing(t, index)) ||
       !keep(Kind::resolver, compile_resolver(t, index)) ||
+      !keep(Kind::media, compile_media(t, index, certificates, now)) ||
       !keep(Kind::management, compile_management(t, certificates, now))) {
     return std::unexpected(std::move(error));
   }

@@ -28,19 +28,44 @@ std::unexpected<Refusal> refuse_compiled(const Error& error) {
   return refuse(topology::Findings{{error.where, error.what, "", error.remedy}});
 }
 
-// The key numbers that a section's TLS contexts name.
-Result<std::vector<uint64_t>> keys_of_contexts(Bytes section) {
-  auto tls = snapshot::Section<snapshot::Tls>::open(section);
+template <class Root>
+Result<snapshot::Section<Root>> open_section(const Generation& generation) {
+  return snapshot::Section<Root>::open(generation.find(Root::kKind)->mapping.bytes());
+}
+
+// The key numbers that TLS contexts name: those that `serves`, by their place.
+template <class F>
+Result<std::vector<uint64_t>> keys_of_contexts(const Generation& generation, F&& serves) {
+  auto tls = open_section<snapshot::Tls>(generation);
   if (!tls) return std::unexpected(tls.error());
+  const auto contexts = tls->items(tls->root().contexts);
   std::vector<uint64_t> keys;
-  for (const snapshot::TlsContext& context : tls->items(tls->root().contexts)) {
-    for (const snapshot::Certificate& c : tls->items(context.certificates)) keys.push_back(c.key);
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    if (!serves(i)) continue;
+    for (const auto& c : tls->items(contexts[i].certificates)) keys.push_back(c.key);
   }
   return keys;
 }
 
-Result<std::vector<uint64_t>> keys_of_management(Bytes section) {
-  auto management = snapshot::Section<snapshot::Management>::open(section);
+Result<std::vector<uint64_t>> keys_of_tokens(const Generation& generation) {
+  auto media = open_section<snapshot::Media>(generation);
+  if (!media) return std::unexpected(media.error());
+  std::vector<uint64_t> keys;
+  for (const auto& k : media->items(media->root().token_keys)) keys.push_back(k.key);
+  return keys;
+}
+
+// Signal makes credentials as well (M3).
+Result<std::vector<uint64_t>> keys_of_signal(const Generation& generation) {
+  auto keys = keys_of_contexts(generation, [](size_t) { return true; });
+  const auto tokens = keys_of_tokens(generation);
+  if (!keys || !tokens) return keys ? tokens : keys;
+  keys->insert(keys->end(), tokens->begin(), tokens->end());
+  return keys;
+}
+
+Result<std::vector<uint64_t>> keys_of_management(const Generation& generation) {
+  auto management = open_section<snapshot::Management>(generation);
   if (!management) return std::unexpected(management.error());
   return std::vector<uint64_t>{management->root().certificate.key};
 }
@@ -145,18 +170,18 @@ topology::Reading Configuration::read(std::string_view document) {
 
 Status Configuration::add_key_sections(Generation& generation) {
   struct Plan {
-    Kind source;
+    Kind source;  // without it the process has nothing to serve
     Kind kind;
     Process owner;
-    Result<std::vector<uint64_t>> (*keys)(Bytes);
+    Result<std::vector<uint64_t>> (*keys)(const Generation&);
   };
   static constexpr Plan kPlans[] = {
-      {Kind::tls, Kind::keys_signal, Process::signal, keys_of_contexts},
+      {Kind::tls, Kind::keys_signal, Process::signal, keys_of_signal},
+      {Kind::media, Kind::keys_fastpath, Process::fastpath, keys_of_tokens},
       {Kind::management, Kind::keys_agent, Process::agent, keys_of_management}};
   for (const Plan& plan : kPlans) {
-    const SectionPointer source = generation.find(plan.source);
-    if (!source) continue;
-    auto keys = plan.keys(source->mapping.bytes());
+    if (!generation.find(plan.source)) continue;
+    auto keys = plan.keys(generation);
     if (!keys) return std::unexpected(keys.error());
     auto sealed = vault_.seal_keys(plan.kind, plan.owner, *keys, store_, running_.find(plan.kind));
     if (!sealed) return std::unexpected(sealed.error());
@@ -167,7 +192,7 @@ Status Configuration::add_key_sections(Generation& generation) {
 
 Attempt<Generation> Configuration::build(const topology::Topology& topology, uint64_t revision,
                                          WallTime now) {
-  auto certificates = StoredCertificates::read(store_, now);
+  auto certificates = StoredCertificates::read(store_, vault_, now);
   if (!certificates) return refuse(500, certificates.error());
   auto compiled = compile(topology, *certificates, now);
   if (!compiled) return refuse_compiled(compiled.error());
@@ -314,6 +339,11 @@ Attempt<Generation> Configuration::compile_only(std::string_view document, WallT
 
 std::string Configuration::use_of_certificate(const std::string& id) const {
   if (topology_.management.certificate == id) return "/management/certificate";
+  if (topology_.media) {
+    const auto& ids = topology_.media->certificates;
+    const auto found = std::ranges::find(ids, id);
+    if (found != ids.end()) return "/media/certificates/" + std::to_string(found - ids.begin());
+  }
   for (size_t i = 0; i < topology_.tls_contexts.size(); ++i) {
     const auto& ids = topology_.tls_contexts[i].certificates;
     const auto found = std::ranges::find(ids, id);

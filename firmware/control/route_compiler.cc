@@ -44,6 +44,7 @@ class RouteCompiler {
     uint16_t realm;
     snapshot::PeerSide side;
     uint32_t next_hop;
+    bool media_edge;
     auto key() const { return std::tie(name, realm, side, domain); }
   };
 
@@ -77,7 +78,8 @@ class RouteCompiler {
         hop_index_.emplace(std::move(key), static_cast<uint32_t>(hops_.size()));
     if (is_new) {
       hops_.push_back({writer_.text(hop.host), writer_.slice(endpoints), *realm, *tls,
-                       hop.transport, endpoints.empty() ? lookup : Lookup::none, hop.port});
+                       hop.transport, endpoints.empty() ? lookup : Lookup::none, hop.port,
+                       hop.media, hop.ice, hop.latch_v4, hop.latch_v6});
     }
     return known->second;
   }
@@ -100,8 +102,8 @@ class RouteCompiler {
         const auto hop = next_hop(path, member);
         if (!hop) return false;
         insert({*hop, member.priority, member.weight, writer_.text(path)}, targets);
-        peers_.push_back(
-            {member.host, "", *index_.realm(member.realm), snapshot::PeerSide::inside, *hop});
+        peers_.push_back({member.host, "", *index_.realm(member.realm), snapshot::PeerSide::inside,
+                          *hop, pool.media_edge});
       }
     }
     return true;
@@ -126,13 +128,13 @@ class RouteCompiler {
       const std::string path = json::join_path("/partners", i);
       const bool by_srv = p.edge.empty();
       const topo::NextHop edge{
-          by_srv ? p.domain : p.edge, p.addresses, p.port, p.transport, p.realm, p.tls};
+          p, by_srv ? p.domain : p.edge, p.addresses, p.port, p.transport, p.realm, p.tls};
       const auto hop = next_hop(path, edge, by_srv ? Lookup::srv : Lookup::address);
       if (!hop) return false;
       const auto text = writer_.text(path);
       routes_.push_back({p.domain, text, RouteKind::partner, Forking::one, {{*hop, 1, 1, text}}});
       peers_.push_back({by_srv ? "*." + p.domain : p.edge, p.domain, *index_.realm(p.realm),
-                        snapshot::PeerSide::partner, *hop});
+                        snapshot::PeerSide::partner, *hop, false});
     }
     return true;
   }
@@ -190,12 +192,17 @@ class RouteCompiler {
     }
     std::ranges::sort(peers_, {},
                       [](const DraftPeer& p) { return std::tuple{p.key(), p.next_hop}; });
+    // A member of two pools is associated when one of them is.
     const auto same = [](const DraftPeer& a, const DraftPeer& b) { return a.key() == b.key(); };
+    for (size_t i = peers_.size(); i-- > 1;) {
+      if (same(peers_[i - 1], peers_[i])) peers_[i - 1].media_edge |= peers_[i].media_edge;
+    }
     peers_.erase(std::unique(peers_.begin(), peers_.end(), same), peers_.end());
     std::vector<snapshot::Peer> peers;
     peers.reserve(peers_.size());
     for (const DraftPeer& p : peers_) {
-      peers.push_back({writer_.text(p.name), writer_.text(p.domain), p.next_hop, p.realm, p.side});
+      peers.push_back({writer_.text(p.name), writer_.text(p.domain), p.next_hop, p.realm, p.side,
+                       uint8_t{p.media_edge}});
     }
     const bool federates = t_.edge_pool && t_.edge_pool->federation;
     snapshot::Routing root{};
@@ -232,7 +239,7 @@ std::optional<uint16_t> NameIndex::realm(std::string_view name) const {
 }
 
 std::optional<uint16_t> NameIndex::tls(topo::Transport transport, std::string_view name) const {
-  if (transport == topo::Transport::tcp) return kNone16;
+  if (transport != topo::Transport::tls) return kNone16;
   const auto found = contexts_.find(name);
   return found == contexts_.end() ? std::nullopt : std::optional(found->second);
 }

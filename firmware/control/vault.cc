@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "firmware/base/log.h"
+#include "firmware/pki/media_token.h"
 #include "firmware/snapshot/reader.h"
 #include "firmware/snapshot/writer.h"
 
@@ -15,10 +16,18 @@ namespace {
 
 constexpr std::string_view kAtRest = "certificate-key";
 constexpr std::chrono::days kSelfSignedLife{825};
-constexpr std::array kOwners{Process::control, Process::signal, Process::agent};
+constexpr std::array kOwners{Process::control, Process::fastpath, Process::signal,
+                             Process::agent};
 
 std::string_view purpose_of(snapshot::Kind kind) {
-  return kind == snapshot::Kind::keys_signal ? "keys-signal" : "keys-agent";
+  switch (kind) {
+    case snapshot::Kind::keys_signal:
+      return "keys-signal";
+    case snapshot::Kind::keys_fastpath:
+      return "keys-fastpath";
+    default:
+      return "keys-agent";
+  }
 }
 
 bool same_bytes(Bytes a, Bytes b) {
@@ -99,21 +108,37 @@ bool Vault::opens(const store::Certificate& certificate) const {
       .has_value();
 }
 
+std::optional<pki::Secret> Vault::open_key(const store::Certificate& certificate) const {
+  auto key = pki::unseal(key_of(Process::control), kAtRest, as_bytes(certificate.sealed_key));
+  if (key) return std::move(*key);
+  log::error("control", "certificate {}: {} {}; import the certificate and its key again",
+             certificate.id, key.error().where, key.error().what);
+  return std::nullopt;
+}
+
+std::optional<pki::Secret> Vault::token_key(const store::Certificate& certificate) const {
+  const auto key = open_key(certificate);
+  if (!key) return std::nullopt;
+  auto token = pki::derive_token_key(key->bytes());
+  if (token) return std::move(*token);
+  log::error("control", "certificate {}: {}", certificate.id, token.error().text());
+  return std::nullopt;
+}
+
 Result<SectionPointer> Vault::seal_keys(snapshot::Kind kind, Process owner,
                                         const std::vector<uint64_t>& keys, store::Store& store,
                                         const SectionPointer& previous) const {
   auto stored = store.certificates();
   if (!stored) return std::unexpected(stored.error());
   std::vector<pki::PrivateKey> in_clear;
+  const auto wanted = [&](uint64_t key) { return std::ranges::find(keys, key) != keys.end(); };
   for (const store::Certificate& certificate : *stored) {
-    if (std::ranges::find(keys, certificate.key) == keys.end()) continue;
-    auto key = pki::unseal(key_of(Process::control), kAtRest, as_bytes(certificate.sealed_key));
-    if (!key) {
-      log::error("control", "certificate {}: {} {}; import the certificate and its key again",
-                 certificate.id, key.error().where, key.error().what);
-      continue;
+    if (wanted(certificate.key)) {
+      if (auto key = open_key(certificate)) in_clear.push_back({certificate.key, std::move(*key)});
     }
-    in_clear.push_back({certificate.key, std::move(*key)});
+    if (const uint64_t token = token_key_of(certificate.key); wanted(token)) {
+      if (auto key = token_key(certificate)) in_clear.push_back({token, std::move(*key)});
+    }
   }
   std::ranges::sort(in_clear, {}, &pki::PrivateKey::id);
   auto plain = pki::encode_keys(in_clear);
@@ -138,14 +163,14 @@ std::vector<store::Certificate> in_force_and_staged(std::vector<store::Certifica
   return entries;
 }
 
-Result<StoredCertificates> StoredCertificates::read(store::Store& store, WallTime now) {
-  StoredCertificates out;
+Result<StoredCertificates> StoredCertificates::read(store::Store& store, const Vault& vault,
+                                                    WallTime now) {
+  StoredCertificates out(vault);
   auto stored = store.certificates();
   if (!stored) return std::unexpected(stored.error());
-  std::map<std::string, std::vector<store::Certificate>> by_id;
-  for (store::Certificate& c : *stored) by_id[c.id].push_back(std::move(c));
-  for (auto& [id, entries] : by_id) {
-    for (const store::Certificate& c : in_force_and_staged(std::move(entries), now)) {
+  for (store::Certificate& c : *stored) out.kept_[c.id].push_back(std::move(c));
+  for (const auto& [id, entries] : out.kept_) {
+    for (const store::Certificate& c : in_force_and_staged(entries, now)) {
       auto chain = pki::parse_chain(c.chain);
       if (!chain) continue;
       out.certificates_[id].push_back(
@@ -164,6 +189,22 @@ std::vector<CertificateSource::Version> StoredCertificates::certificate(
     const std::string& id) const {
   const auto found = certificates_.find(id);
   return found == certificates_.end() ? std::vector<Version>() : found->second;
+}
+
+std::vector<CertificateSource::TokenVersion> StoredCertificates::token_keys(
+    const std::string& id) const {
+  std::vector<TokenVersion> out;
+  const auto found = kept_.find(id);
+  if (found == kept_.end()) return out;
+  for (const store::Certificate& c : found->second) {
+    const auto chain = pki::parse_chain(c.chain);
+    const auto key = chain ? vault_->token_key(c) : std::nullopt;
+    if (!key) continue;
+    out.push_back({token_key_of(c.key), pki::token_key_id(*key),
+                   c.effective_from.time_since_epoch().count(),
+                   chain->info.front().not_after.time_since_epoch().count()});
+  }
+  return out;
 }
 
 std::vector<std::string> StoredCertificates::trust(const std::string& id) const {

@@ -22,7 +22,7 @@ inline constexpr std::string_view kManagementCertificate = "management";
 
 class Vault {
  public:
-  // A sealing key as init passes it, of control, signal or agent.
+  // A sealing key as init passes it, of any process that has one.
   Status take_sealing_key(link::Process owner, int fd);
   bool has_keys() const;
 
@@ -39,7 +39,11 @@ class Vault {
   // False: its key was sealed with another sealing key, or is damaged.
   bool opens(const store::Certificate& certificate) const;
 
-  // The key section of `kind` for the certificates (by key number) that `owner` serves. Gives
+  // The token key that follows from its private key; nullopt, logged, when that does not open.
+  std::optional<pki::Secret> token_key(const store::Certificate& certificate) const;
+
+  // The key section of `kind` for the certificates (by key number) that `owner` serves, and the
+  // token keys (by token_key_of()) that it makes or verifies credentials with. Gives
   // `previous` itself when it holds the same keys: sealing draws a nonce, so the bytes differ
   // every time. A key that does not open is left out: its owner refuses what needs it, and the
   // others can be imported anew one by one.
@@ -49,6 +53,7 @@ class Vault {
 
  private:
   const pki::Secret& key_of(link::Process owner) const;
+  std::optional<pki::Secret> open_key(const store::Certificate& certificate) const;
   std::array<pki::Secret, link::kProcessCount> keys_;
 };
 
@@ -58,14 +63,18 @@ std::vector<store::Certificate> in_force_and_staged(std::vector<store::Certifica
                                                     WallTime now);
 
 // The store as the compiler sees it. Reads everything once; a certificate that does not parse
-// counts as missing (it was checked when it was imported).
+// counts as missing (it was checked when it was imported). The vault outlives it.
 class StoredCertificates final : public CertificateSource {
  public:
-  static Result<StoredCertificates> read(store::Store& store, WallTime now);
+  static Result<StoredCertificates> read(store::Store& store, const Vault& vault, WallTime now);
   std::vector<Version> certificate(const std::string& id) const override;
+  std::vector<TokenVersion> token_keys(const std::string& id) const override;
   std::vector<std::string> trust(const std::string& id) const override;
 
  private:
+  explicit StoredCertificates(const Vault& vault) : vault_(&vault) {}
+  const Vault* vault_;
+  std::map<std::string, std::vector<store::Certificate>> kept_;
   std::map<std::string, std::vector<Version>> certificates_;
   std::map<std::string, std::vector<std::string>> trust_;
 };

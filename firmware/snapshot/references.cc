@@ -121,6 +121,7 @@ std::string check_references(const Section<Routing>& section) {
   const auto peers = section.items(root.peers);
   for (size_t i = 0; i < peers.size(); ++i) {
     if (peers[i].next_hop >= next_hops.size()) return at("peer", i, "has no next hop");
+    if (peers[i].media_edge > 1) return at("peer", i, "is neither given media nor not");
     if (i > 0 && section.text(peers[i].name) < section.text(peers[i - 1].name)) {
       return at("peer", i, "is out of order");
     }

@@ -269,7 +269,8 @@ struct Peer {
   uint32_t next_hop;
   uint16_t realm;  // where its connections come from
   PeerSide side;
-  uint8_t reserved = 0;
+  // 1: its users are given this edge for media; the A/V authentication service answers it (R5).
+  uint8_t media_edge = 0;
   template <class F>
   void each(F&& f) const {
     f(name), f(domain), f(side);

@@ -25,6 +25,7 @@ class Decoder {
       }
     });
     check_names(value, known);
+    if constexpr (requires { Fields<T>::complete(out); }) Fields<T>::complete(out);
   }
 
  private:

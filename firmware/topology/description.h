@@ -2,6 +2,8 @@
 // left out is the member's initial value in topology.h. Internal to topology.
 #pragma once
 
+#include "firmware/topology/description_media.h"
+#include "firmware/topology/description_routing.h"
 #include "firmware/topology/field.h"
 
 namespace fedge::topology {
@@ -127,142 +129,25 @@ struct Fields<Listener> {
     v(Field{"realm", "The realm it listens in."}.required().as(Format::realm_name),
       &Listener::realm);
     v(Field{"address", "One of that realm's addresses."}.required(), &Listener::address);
-    v(Field{"port", "TCP port."}.range(1, 65535), &Listener::port);
-    v(Field{"transport", "TLS, or plain TCP where a peer can do no better."}, &Listener::transport);
-    v(Field{"service", "What answers there; an address and port has one service."},
+    v(Field{"port",
+            "TCP or UDP port; left out: 5061 for access, 5062 for mras, and for av 3478 with udp, "
+            "443 with tcp, 5349 with tls."}
+          .range(1, 65535)
+          .follows(),
+      &Listener::port);
+    v(Field{"transport",
+            "tls; tcp where a peer can do no better; udp for av. Clients of av may begin with a "
+            "TLS-like hello over tcp (MS-TURN)."},
+      &Listener::transport);
+    v(Field{"service",
+            "What answers there; an address and port has one service. access: SIP; av: TURN and "
+            "MS-TURN; mras: the A/V authentication service, for internal servers."},
       &Listener::service);
     v(Field{"tls", "The TLS context; only and always with transport tls."}.as(Format::name),
       &Listener::tls);
   }
-};
-
-template <>
-struct Fields<EdgePool> {
-  static constexpr std::string_view kWhat = "The pool of edges this appliance belongs to.";
-  template <class V>
-  static void each(V&& v) {
-    v(Field{"fqdn", "The pool's name, as internal servers know it."}.required().as(
-          Format::dns_name),
-      &EdgePool::fqdn);
-    v(Field{"services", "What the pool offers."}.not_empty().up_to(6), &EdgePool::services);
-    v(Field{"federation", "Whether this pool federates: partners' requests come and go here."},
-      &EdgePool::federation);
-  }
-};
-
-template <>
-struct Fields<NextHop> {
-  static constexpr std::string_view kWhat = "A host that requests are sent to.";
-  template <class V>
-  static void each(V&& v) {
-    v(Field{"host", "Its name, checked in its certificate; or its address."}.required().as(
-          Format::host),
-      &NextHop::host);
-    v(Field{"addresses", "Where it is, tried in order; left out: what DNS says of the host."}.up_to(
-          16),
-      &NextHop::addresses);
-    v(Field{"port", "TCP port."}.range(1, 65535), &NextHop::port);
-    v(Field{"transport", "TLS, or plain TCP where it can do no better."}, &NextHop::transport);
-    v(Field{"realm", "The realm it is reached through."}.required().as(Format::realm_name),
-      &NextHop::realm);
-    v(Field{"tls", "The TLS context; only and always with transport tls."}.as(Format::name),
-      &NextHop::tls);
-  }
-};
-
-inline constexpr Field kPriority =
-    Field{"priority", "Lower is tried first; the higher ones are its fail-over."}.range(1, 65535);
-inline constexpr Field kWeight =
-    Field{"weight", "Share of the requests among equals of one priority."}.range(1, 65535);
-
-template <>
-struct Fields<PoolMember> {
-  static constexpr std::string_view kWhat = "One host of a next-hop pool.";
-  static std::string key(const PoolMember& m) { return m.host + ":" + std::to_string(m.port); }
-  template <class V>
-  static void each(V&& v) {
-    Fields<NextHop>::each(v);
-    v(kPriority, &PoolMember::priority);
-    v(kWeight, &PoolMember::weight);
-  }
-};
-
-template <>
-struct Fields<NextHopPool> {
-  static constexpr std::string_view kWhat = "Hosts that serve the same users.";
-  static std::string key(const NextHopPool& p) { return p.name; }
-  template <class V>
-  static void each(V&& v) {
-    v(Field{"name", "What routes call it."}.required().as(Format::name), &NextHopPool::name);
-    v(Field{"members", "Its hosts."}.required().not_empty().up_to(64), &NextHopPool::members);
-  }
-};
-
-template <>
-struct Fields<FederationRoute> {
-  static constexpr std::string_view kWhat =
-      "Where requests for the presence domains go: a site has one.";
-  template <class V>
-  static void each(V&& v) {
-    v(Field{"site", "The appliance's site."}, &FederationRoute::site);
-    v(Field{"next_hop", "The next-hop pool inside."}.required().as(Format::name),
-      &FederationRoute::next_hop);
-  }
-};
-
-template <>
-struct Fields<StaticRoute> {
-  static constexpr std::string_view kWhat =
-      "Requests to a destination go to a host. Several routes of one pattern fail over in order.";
-  static std::string key(const StaticRoute& r) {
-    return r.pattern + " to " + (r.next_hop ? r.next_hop->host : r.next_hop_pool);
-  }
-  template <class V>
-  static void each(V&& v) {
-    v(Field{"pattern",
-            "example.com or reversed .com.example; *.example.com or .com.example.* for its "
-            "children; alice@example.com with type user. The longest match wins."}
-          .required()
-          .as(Format::pattern),
-      &StaticRoute::pattern);
-    v(Field{"type", "Whether the pattern is a domain or one user."}, &StaticRoute::type);
-    v(Field{"next_hop",
-            "The host; this or next_hop_pool. A host that also sends requests belongs in a pool: "
-            "its "
-            "members are known as peers."},
-      &StaticRoute::next_hop);
-    v(Field{"next_hop_pool", "A next-hop pool; this or next_hop."}.as(Format::name),
-      &StaticRoute::next_hop_pool);
-    v(kPriority, &StaticRoute::priority);
-    v(kWeight, &StaticRoute::weight);
-    v(Field{"forking",
-            "one: one target of the best priority, by weight; all: every one of them at once."},
-      &StaticRoute::forking);
-  }
-};
-
-template <>
-struct Fields<Partner> {
-  static constexpr std::string_view kWhat = "A federated organisation.";
-  static std::string key(const Partner& p) { return p.domain; }
-  template <class V>
-  static void each(V&& v) {
-    v(Field{"domain", "Its SIP domain."}.required().as(Format::dns_name), &Partner::domain);
-    v(Field{"edge",
-            "Its edge's name, checked in the edge's certificate; left out: found by the SRV record "
-            "_sipfederationtls._tcp of the domain."}
-          .as(Format::dns_name),
-      &Partner::edge);
-    v(Field{"addresses", "Where the edge is, tried in order; left out: what DNS says of the edge."}
-          .up_to(16),
-      &Partner::addresses);
-    v(Field{"port", "TCP port of the edge."}.range(1, 65535), &Partner::port);
-    v(Field{"transport", "TLS, or plain TCP where it can do no better."}, &Partner::transport);
-    v(Field{"realm", "The realm it is reached through and connects from."}.required().as(
-          Format::realm_name),
-      &Partner::realm);
-    v(Field{"tls", "The TLS context; only and always with transport tls."}.as(Format::name),
-      &Partner::tls);
+  static void complete(Listener& l) {
+    if (l.port == 0) l.port = usual_port(l.service, l.transport);
   }
 };
 
@@ -348,7 +233,7 @@ struct Fields<Management> {
     v(Field{"certificate", "Id of the certificate it presents."}.as(Format::name),
       &Management::certificate);
     v(Field{"max_connections", "Open connections."}.range(1, 4096), &Management::max_connections);
-    v(Field{"max_body_bytes", "A request's body."}.range(65536, 268435456),
+    v(Field{"max_body_bytes", "A request's body."}.range(65536, kMostBody),
       &Management::max_body_bytes);
   }
 };
@@ -370,10 +255,11 @@ struct Fields<Topology> {
     v(Field{"next_hop_pools", "Groups of internal hosts."}.up_to(1024), &Topology::next_hop_pools);
     v(Field{"federation_route", "Where requests for the presence domains go."},
       &Topology::federation_route);
-    v(Field{"static_routes", "Where requests for other destinations go."}.up_to(250000),
+    v(Field{"static_routes", "Where requests for other destinations go."}.up_to(1000000),
       &Topology::static_routes);
     v(Field{"partners", "Federated organisations."}.up_to(100000), &Topology::partners);
     v(Field{"resolver", "DNS."}, &Topology::resolver);
+    v(Field{"media", "TURN, A/V authentication and anchored calls."}, &Topology::media);
     v(Field{"timers", "SIP timers."}, &Topology::timers);
     v(Field{"limits", "What signalling takes on at most."}, &Topology::limits);
     v(Field{"management", "Where the REST interface answers."}.required(), &Topology::management);

@@ -35,6 +35,7 @@ struct Field {
   int64_t most = 0;
   size_t most_items = 0;  // lists; always bounded
   bool filled = false;    // a list that may not be empty
+  bool inferred = false;  // left out, other fields say what it is: Fields<T>::complete()
 
   constexpr Field required() const {
     Field f = *this;
@@ -56,6 +57,11 @@ struct Field {
     f.most_items = items;
     return f;
   }
+  constexpr Field follows() const {
+    Field f = *this;
+    f.inferred = true;
+    return f;
+  }
   constexpr Field not_empty() const {
     Field f = *this;
     f.filled = true;
@@ -68,7 +74,8 @@ struct Word {
   E value;
   std::string_view text;
 };
-inline constexpr Word<Transport> kTransports[] = {{Transport::tcp, "tcp"}, {Transport::tls, "tls"}};
+inline constexpr Word<Transport> kTransports[] = {
+    {Transport::tcp, "tcp"}, {Transport::tls, "tls"}, {Transport::udp, "udp"}};
 inline constexpr Word<Service> kServices[] = {
     {Service::access, "access"}, {Service::av, "av"},     {Service::webconf, "webconf"},
     {Service::mras, "mras"},     {Service::xmpp, "xmpp"}, {Service::autodiscover, "autodiscover"}};
@@ -81,12 +88,21 @@ inline constexpr Word<TlsVersion> kTlsVersions[] = {{TlsVersion::tls12, "1.2"},
 inline constexpr Word<RouteType> kRouteTypes[] = {{RouteType::domain, "domain"},
                                                   {RouteType::user, "user"}};
 inline constexpr Word<Forking> kForkings[] = {{Forking::one, "one"}, {Forking::all, "all"}};
+inline constexpr Word<PoolUse> kPoolUses[] = {{PoolUse::turn, "turn"}, {PoolUse::anchor, "anchor"}};
+inline constexpr Word<MediaHandling> kMediaHandlings[] = {{MediaHandling::pass, "pass"},
+                                                          {MediaHandling::anchor, "anchor"}};
+inline constexpr Word<IceHandling> kIceHandlings[] = {{IceHandling::strip, "strip"},
+                                                      {IceHandling::pass, "pass"},
+                                                      {IceHandling::relay_only, "relay_only"}};
 constexpr const auto& words(Transport) { return kTransports; }
 constexpr const auto& words(Service) { return kServices; }
 constexpr const auto& words(ClientCertificate) { return kClientCertificates; }
 constexpr const auto& words(TlsVersion) { return kTlsVersions; }
 constexpr const auto& words(RouteType) { return kRouteTypes; }
 constexpr const auto& words(Forking) { return kForkings; }
+constexpr const auto& words(PoolUse) { return kPoolUses; }
+constexpr const auto& words(MediaHandling) { return kMediaHandlings; }
+constexpr const auto& words(IceHandling) { return kIceHandlings; }
 
 template <class E>
 constexpr std::string_view word_of(E value) {
@@ -97,7 +113,8 @@ constexpr std::string_view word_of(E value) {
 }
 
 // Specialised in description.h: each(visit) calls visit(Field, &T::member) for every field in
-// order; key(item) is what tells an item of a list from the others.
+// order; key(item) is what tells an item of a list from the others; complete(item), where there
+// is one, fills in what was left out and follows from other fields.
 template <class T>
 struct Fields;
 template <class T>

@@ -34,6 +34,10 @@ class RuleBook {
   // Of a next hop or partner reached through `realm`.
   void check_addresses(const std::string& path, const std::vector<IpAddress>& addresses,
                        const Realm* realm);
+  // Ids of the certificate or trust store: each once, each there.
+  void check_ids(const std::string& path, const std::vector<std::string>& ids,
+                 const std::function<bool(const std::string&)>& has, const char* allowed,
+                 const char* remedy);
   // Names that stand twice; an empty one is reported already.
   template <class List, class Key>
   void check_unique(const std::string& path, const List& list, std::string_view key_name, Key key) {
@@ -80,9 +84,13 @@ class RuleBook {
   std::unordered_set<std::string> own_;
 };
 
+// True when no bit behind the prefix length is set.
+bool is_network(const Prefix& prefix);
+
 void check_network_rules(RuleBook& book);  // ports, realms, resolver, management
 void check_service_rules(RuleBook& book);  // TLS contexts, listeners, timers, limits
 void check_routing_rules(RuleBook& book);  // pools, federation, presence domains, partners
 void check_static_routes(RuleBook& book);
+void check_media_rules(RuleBook& book);  // media, its listeners, hosts that are anchored
 
 }  // namespace fedge::topology

@@ -40,9 +40,11 @@ const Realm* RuleBook::check_realm(const std::string& path, const std::string& n
 
 void RuleBook::check_transport(const std::string& path, Transport transport,
                                const std::string& tls_name) {
-  if (transport == Transport::tcp) {
+  if (transport != Transport::tls) {
     if (tls_name.empty()) return;
-    return add(path + "/tls", text(tls_name), "nothing: the transport is tcp",
+    return add(path + "/tls", text(tls_name),
+               transport == Transport::tcp ? "nothing: the transport is tcp"
+                                           : "nothing: the transport is udp",
                "remove it, or set the transport to tls");
   }
   if (!tls_name.empty() && tls(tls_name)) return;
@@ -75,6 +77,21 @@ void RuleBook::check_addresses(const std::string& path, const std::vector<IpAddr
   }
 }
 
+void RuleBook::check_ids(const std::string& path, const std::vector<std::string>& ids,
+                         const std::function<bool(const std::string&)>& has, const char* allowed,
+                         const char* remedy) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i].empty()) continue;
+    const std::string place = item(path, i);
+    if (std::find(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(i), ids[i]) !=
+        ids.begin() + static_cast<std::ptrdiff_t>(i)) {
+      add(place, text(ids[i]), "each once", "");
+    } else if (has && !has(ids[i])) {
+      add(place, text(ids[i]), allowed, remedy);
+    }
+  }
+}
+
 Findings check_rules(const Topology& topology, const Environment& environment) {
   Findings findings;
   RuleBook book(topology, environment, findings);
@@ -82,6 +99,7 @@ Findings check_rules(const Topology& topology, const Environment& environment) {
   check_service_rules(book);
   check_routing_rules(book);
   check_static_routes(book);
+  check_media_rules(book);
   return findings;
 }
 

@@ -7,15 +7,15 @@
 #include "firmware/topology/rule_book.h"
 
 namespace fedge::topology {
-namespace {
 
-// True when no bit behind the prefix length is set.
 bool is_network(const Prefix& prefix) {
   for (unsigned bit = prefix.length; bit < prefix.address.bits(); ++bit) {
     if (prefix.address.octets[bit / 8] & (0x80u >> (bit % 8))) return false;
   }
   return true;
 }
+
+namespace {
 
 bool is_broadcast(const Prefix& prefix) {
   if (!prefix.address.is_v4() || prefix.length > 30) return false;

@@ -18,9 +18,15 @@ void check_resolvable(RuleBook& book, const std::string& path, const std::string
            "list them, or add /resolver so that the name is looked up");
 }
 
+void check_host_transport(RuleBook& book, const std::string& path, Transport transport,
+                          const std::string& tls) {
+  if (transport != Transport::udp) return book.check_transport(path, transport, tls);
+  book.add(path + "/transport", RuleBook::text("udp"), "tls or tcp", "SIP goes over TLS or TCP");
+}
+
 void check_next_hop(RuleBook& book, const std::string& path, const NextHop& hop) {
   const Realm* realm = book.check_realm(path, hop.realm);
-  book.check_transport(path, hop.transport, hop.tls);
+  check_host_transport(book, path, hop.transport, hop.tls);
   book.check_addresses(path, hop.addresses, realm);
   if (hop.host.empty()) return;
   const auto literal = IpAddress::parse(hop.host);
@@ -73,12 +79,18 @@ void check_edge_pool(RuleBook& book) {
   }
   const auto& services = book.topology.edge_pool->services;
   for (size_t i = 0; i < services.size(); ++i) {
-    if (services[i] != Service::access) {
-      book.add(RuleBook::item("/edge_pool/services", i),
-               "a service that this version does not have", "access", "");
+    const std::string path = RuleBook::item("/edge_pool/services", i);
+    if (services[i] != Service::access && services[i] != Service::av) {
+      book.add(path, "a service that this version does not have", "access or av",
+               services[i] == Service::mras ? "mras comes with av" : "");
     } else if (std::find(services.begin(), services.end(), services[i]) - services.begin() !=
                static_cast<std::ptrdiff_t>(i)) {
-      book.add(RuleBook::item("/edge_pool/services", i), "the same service again", "each once", "");
+      book.add(path, "the same service again", "each once", "");
+    } else if (services[i] == Service::av &&
+               std::ranges::none_of(book.topology.listeners,
+                                    [](const Listener& l) { return l.service == Service::av; })) {
+      book.add(path, RuleBook::text("av"), "a service that a listener has",
+               "add a listener of service av");
     }
   }
 }
@@ -100,7 +112,7 @@ void check_domains(RuleBook& book) {
                "a domain is ours or a partner's: remove it from one of the two lists");
     }
     const Realm* realm = book.check_realm(path, partner.realm);
-    book.check_transport(path, partner.transport, partner.tls);
+    check_host_transport(book, path, partner.transport, partner.tls);
     book.check_addresses(path, partner.addresses, realm);
     if (partner.domain.empty()) continue;
     if (partner.addresses.empty()) {

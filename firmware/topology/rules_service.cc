@@ -10,20 +10,7 @@
 namespace fedge::topology {
 namespace {
 
-void check_ids(RuleBook& book, const std::string& path, const std::vector<std::string>& ids,
-               const std::function<bool(const std::string&)>& has, const char* allowed,
-               const char* remedy) {
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i].empty()) continue;
-    const std::string place = RuleBook::item(path, i);
-    if (std::find(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(i), ids[i]) !=
-        ids.begin() + static_cast<std::ptrdiff_t>(i)) {
-      book.add(place, RuleBook::text(ids[i]), "each once", "");
-    } else if (has && !has(ids[i])) {
-      book.add(place, RuleBook::text(ids[i]), allowed, remedy);
-    }
-  }
-}
+constexpr Service kServed[] = {Service::access, Service::av, Service::mras};
 
 // Contexts with which the appliance itself checks another's certificate.
 std::unordered_set<std::string> checking_contexts(const Topology& t) {
@@ -47,12 +34,12 @@ void check_contexts(RuleBook& book) {
   for (size_t i = 0; i < contexts.size() && !book.full(); ++i) {
     const TlsContext& c = contexts[i];
     const std::string path = RuleBook::item("/tls_contexts", i);
-    check_ids(book, path + "/certificates", c.certificates, env.has_certificate,
-              "the id of an imported certificate", "import it first, or correct the id");
-    check_ids(book, path + "/trust", c.trust, env.has_trust, "the id of an imported CA",
-              "import it first, or correct the id");
-    check_ids(book, path + "/ciphers", c.ciphers, env.has_cipher,
-              "a cipher suite of this build, such as ECDHE-RSA-AES128-GCM-SHA256", "");
+    book.check_ids(path + "/certificates", c.certificates, env.has_certificate,
+                   "the id of an imported certificate", "import it first, or correct the id");
+    book.check_ids(path + "/trust", c.trust, env.has_trust, "the id of an imported CA",
+                   "import it first, or correct the id");
+    book.check_ids(path + "/ciphers", c.ciphers, env.has_cipher,
+                   "a cipher suite of this build, such as ECDHE-RSA-AES128-GCM-SHA256", "");
     if (c.trust.empty() &&
         (c.client_certificate != ClientCertificate::none || checking.contains(c.name))) {
       book.add(path + "/trust", "an empty list", "ids of the CAs whose certificates are accepted",
@@ -70,11 +57,22 @@ void check_contexts(RuleBook& book) {
   }
 }
 
+// UDP and TCP of one address and port may stand side by side, for one service.
+void check_same_port(RuleBook& book, const std::string& path, const Listener& l, size_t other) {
+  const Listener& known = book.topology.listeners[other];
+  const bool same_protocol = (l.transport == Transport::udp) == (known.transport == Transport::udp);
+  if (!same_protocol && l.service == known.service) return;
+  book.add(path + "/port", fmt::format("the number {}", l.port),
+           fmt::format("a port that is free on {}; {} has it", l.address.text(),
+                       RuleBook::item("/listeners", other)),
+           "an address and port has one service");
+}
+
 void check_listeners(RuleBook& book) {
   const auto& listeners = book.topology.listeners;
   book.check_unique("/listeners", listeners, "/name",
                     [](const Listener& l) -> auto& { return l.name; });
-  std::map<std::tuple<std::string, IpAddress, uint16_t>, size_t> used;
+  std::map<std::tuple<std::string, IpAddress, uint16_t>, std::vector<size_t>> used;
   for (size_t i = 0; i < listeners.size() && !book.full(); ++i) {
     const Listener& l = listeners[i];
     const std::string path = RuleBook::item("/listeners", i);
@@ -85,16 +83,15 @@ void check_listeners(RuleBook& book) {
       book.add(path + "/address", RuleBook::text(l.address.text()),
                fmt::format("one of realm {}'s addresses", l.realm), "");
     }
-    const auto [known, is_new] = used.emplace(std::tuple{l.realm, l.address, l.port}, i);
-    if (!is_new && l.address) {
-      book.add(path + "/port", fmt::format("the number {}", l.port),
-               fmt::format("a port that is free on {}; {} has it", l.address.text(),
-                           RuleBook::item("/listeners", known->second)),
-               "an address and port has one service");
+    auto& others = used[std::tuple{l.realm, l.address, l.port}];
+    for (const size_t other : others) {
+      if (l.address) check_same_port(book, path, l, other);
     }
+    others.push_back(i);
     book.check_transport(path, l.transport, l.tls);
-    if (l.service != Service::access) {
-      book.add(path + "/service", "a service that this version does not have", "access", "");
+    if (std::ranges::find(kServed, l.service) == std::end(kServed)) {
+      book.add(path + "/service", "a service that this version does not have", "access, av or mras",
+               "");
     }
   }
 }

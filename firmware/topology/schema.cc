@@ -21,7 +21,7 @@ class SchemaWriter {
       describe(field, static_cast<const M*>(nullptr));
       if (field.needed) {
         needed.push_back(field.name);
-      } else {
+      } else if (!field.inferred) {
         write_default(initial.*member);
       }
       w_.end_object();

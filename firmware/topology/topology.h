@@ -15,6 +15,9 @@
 namespace fedge::topology {
 
 using snapshot::ClientCertificate;
+using snapshot::IceHandling;
+using snapshot::MediaHandling;
+using snapshot::PoolUse;
 using snapshot::Service;
 using snapshot::Transport;
 
@@ -73,12 +76,13 @@ struct TlsContext {
 struct Listener {
   std::string name, realm;
   IpAddress address;
-  uint16_t port = 5061;
+  uint16_t port = 0;  // left out: see usual_port()
   Transport transport = Transport::tls;
   Service service = Service::access;
-  std::string tls;  // empty for plain TCP
+  std::string tls;  // only with transport tls
   bool operator==(const Listener&) const = default;
 };
+uint16_t usual_port(Service service, Transport transport);
 
 struct EdgePool {
   std::string fqdn;
@@ -87,7 +91,16 @@ struct EdgePool {
   bool operator==(const EdgePool&) const = default;
 };
 
-struct NextHop {
+// What becomes of the media of calls with a host (M4).
+struct HostMedia {
+  MediaHandling media = MediaHandling::pass;
+  IceHandling ice = IceHandling::strip;
+  uint8_t latch_v4 = 32;
+  uint8_t latch_v6 = 64;
+  bool operator==(const HostMedia&) const = default;
+};
+
+struct NextHop : HostMedia {
   std::string host;  // a name, or an address in text
   std::vector<IpAddress> addresses;
   uint16_t port = 5061;
@@ -106,6 +119,7 @@ struct PoolMember : NextHop {
 struct NextHopPool {
   std::string name;
   std::vector<PoolMember> members;
+  bool media_edge = false;
   bool operator==(const NextHopPool&) const = default;
 };
 
@@ -126,7 +140,7 @@ struct StaticRoute {
   bool operator==(const StaticRoute&) const = default;
 };
 
-struct Partner {
+struct Partner : HostMedia {
   std::string domain;
   std::string edge;                  // empty: found by SRV
   std::vector<IpAddress> addresses;  // empty: found by the edge's name
@@ -167,12 +181,89 @@ struct Limits {
   bool operator==(const Limits&) const = default;
 };
 
+struct MediaPool {
+  std::string realm;
+  std::vector<IpAddress> addresses;
+  // Left out: see usual_ports().
+  uint16_t first_port = 0;
+  uint16_t last_port = 0;
+  PoolUse use = PoolUse::turn;
+  bool operator==(const MediaPool&) const = default;
+};
+struct PortRange {
+  uint16_t first;
+  uint16_t last;
+};
+PortRange usual_ports(PoolUse use);
+
+struct PeerRule {
+  Prefix prefix;
+  bool allow = false;
+  bool operator==(const PeerRule&) const = default;
+};
+
+struct MediaQuotas {
+  uint32_t sessions = 0;  // 0: what the pools hold, see media_capacity()
+  uint32_t sessions_per_user = 100;
+  uint32_t sessions_per_source = 1000;
+  uint32_t kbps_per_session = 3000;  // 0: no limit; likewise the next two
+  uint32_t kbps_per_user = 10000;
+  uint32_t kbps_total = 0;
+  bool operator==(const MediaQuotas&) const = default;
+};
+
+inline constexpr uint32_t kMostCredentialMinutes = 180 * 24 * 60;
+struct MediaCredentials {
+  uint32_t minutes = 480;
+  bool operator==(const MediaCredentials&) const = default;
+};
+
+struct MediaLifetimes {
+  uint32_t allocation_s = 600;
+  uint32_t allocation_most_s = 3600;
+  uint32_t nonce_s = 3600;
+  bool operator==(const MediaLifetimes&) const = default;
+};
+
+struct Anchoring {
+  uint32_t silence_s = 300;  // 0: never
+  bool relatch = false;
+  bool operator==(const Anchoring&) const = default;
+};
+
+struct AlternateServer {
+  IpAddress address;
+  uint16_t port = 3478;
+  bool operator==(const AlternateServer&) const = default;
+};
+
+struct Media {
+  std::vector<std::string> certificates;  // ids in the certificate store
+  std::string turn_realm;                 // empty: the appliance's FQDN
+  std::vector<MediaPool> pools;
+  std::vector<PeerRule> peer_rules;
+  MediaQuotas quotas;
+  MediaCredentials credentials;
+  MediaLifetimes lifetimes;
+  Anchoring anchoring;
+  bool draining = false;
+  std::vector<AlternateServer> alternate_servers;
+  bool operator==(const Media&) const = default;
+};
+// What these pools can hold, TURN allocations and anchored streams together; a stream takes two
+// ports on each side. At most what the box is made for.
+inline constexpr uint32_t kMostMediaSessions = 1'000'000;
+uint32_t media_capacity(const std::vector<MediaPool>& pools);
+
+// Octets of a request's body: a million routes with their own next hops need about 200 MB.
+inline constexpr uint32_t kMostBody = 256u << 20;
+
 struct Management {
   std::vector<IpAddress> addresses;
   uint16_t port = 8443;
   std::string certificate = "management";
   uint32_t max_connections = 64;
-  uint32_t max_body_bytes = 64u << 20;
+  uint32_t max_body_bytes = kMostBody;
   bool operator==(const Management&) const = default;
 };
 
@@ -190,6 +281,7 @@ struct Topology {
   std::vector<StaticRoute> static_routes;
   std::vector<Partner> partners;
   std::optional<Resolver> resolver;
+  std::optional<Media> media;
   Timers timers;
   Limits limits;
   Management management;

@@ -15,7 +15,7 @@ using link::Process;
 namespace {
 
 constexpr Process kForwarders[] = {Process::fastpath, Process::signal, Process::agent};
-constexpr Process kOwners[] = {Process::control, Process::signal, Process::agent};
+constexpr Process kOwners[] = {Process::control, Process::fastpath, Process::signal, Process::agent};
 
 std::string make_folder() {
   char name[] = "/tmp/fedge-control-XXXXXX";
@@ -191,8 +191,11 @@ void Box::run_until(const std::function<bool()>& condition) {
 }
 
 std::vector<pki::PrivateKey> Box::keys_offered(snapshot::Kind kind, Process owner) {
-  const std::string_view purpose =
-      kind == snapshot::Kind::keys_signal ? "keys-signal" : "keys-agent";
+  static const std::map<snapshot::Kind, std::string_view> kPurposes = {
+      {snapshot::Kind::keys_signal, "keys-signal"},
+      {snapshot::Kind::keys_agent, "keys-agent"},
+      {snapshot::Kind::keys_fastpath, "keys-fastpath"}};
+  const std::string_view purpose = kPurposes.at(kind);
   auto key = pki::read_sealing_key(keys_[owner].get());
   for (const SectionPointer& section : offered_sections.back()) {
     if (section->kind != kind) continue;

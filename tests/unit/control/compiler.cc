@@ -31,6 +31,7 @@ class Certificates final : public CertificateSource {
     const auto found = by_id.find(id);
     return found == by_id.end() ? std::vector<Version>{} : found->second;
   }
+  std::vector<TokenVersion> token_keys(const std::string&) const override { return {}; }
   std::vector<std::string> trust(const std::string& id) const override {
     const auto found = trusted.find(id);
     return found == trusted.end() ? std::vector<std::string>{} : found->second;

@@ -55,7 +55,7 @@ TEST(TopologyDocument, P2_EveryErrorAtOnceWithItsPath) {
     "realms": [{"name": "Outside_1", "port": "wan", "vlan": 4095, "mtuu": 1500,
                 "addresses": [{"address": "10.1.0.1"}, {"address": "10.1.0.300/24"}, null]}],
     "listeners": [{"name": "a", "realm": "outside", "address": "::1", "port": "5061",
-                   "transport": "udp"}],
+                   "transport": "sctp"}],
     "management": {"addresses": []}
   })");
   EXPECT_EQ(
@@ -79,11 +79,11 @@ TEST(TopologyDocument, P2_EveryErrorAtOnceWithItsPath) {
       "/realms/0/mtuu: found an unknown key (allowed: name, port, vlan, mtu, dscp, addresses, "
       "routes; did you mean \"mtu\"?)\n"
       "/listeners/0/port: found the text \"5061\" (allowed: a whole number from 1 to 65535)\n"
-      "/listeners/0/transport: found the text \"udp\" (allowed: one of tcp, tls)\n"
+      "/listeners/0/transport: found the text \"sctp\" (allowed: one of tcp, tls, udp)\n"
       "/management/addresses: found an empty list (allowed: 1 to 8 items)\n"
       "/extra: found an unknown key (allowed: version, appliance, ports, realms, tls_contexts, "
       "listeners, presence_domains, edge_pool, next_hop_pools, federation_route, static_routes, "
-      "partners, resolver, timers, limits, management; remove it)\n");
+      "partners, resolver, media, timers, limits, management; remove it)\n");
 }
 
 TEST(TopologyDocument, P2_TextThatIsNotJsonIsOneFinding) {
@@ -139,7 +139,8 @@ TEST(TopologyDocument, P1_SchemaSaysWhatDecodeChecks) {
   EXPECT_EQ(*realm.find("vlan").find("maximum").integer(0, 9999), 4094);
   const json::Value listener =
       root.find("properties").find("listeners").find("items").find("properties");
-  EXPECT_EQ(listener.find("transport").find("enum").size(), 2u);
+  EXPECT_EQ(listener.find("transport").find("enum").size(), 3u);
+  EXPECT_FALSE(listener.find("port").find("default")) << "it follows from service and transport";
   EXPECT_EQ(*listener.find("transport").find("default").text(), "tls");
   size_t needed = 0;
   for (const json::Value name : root.find("required").items()) {

@@ -145,9 +145,9 @@ TEST(TopologyRules, R1_AListenerHasItsAddressToItself) {
   EXPECT_EQ(after([](Topology& t) { t.listeners[0].transport = Transport::tcp; }),
             "/listeners/0/tls: found the text \"external\" (allowed: nothing: the transport is "
             "tcp; remove it, or set the transport to tls)\n");
-  EXPECT_EQ(after([](Topology& t) { t.listeners[0].service = Service::av; }),
+  EXPECT_EQ(after([](Topology& t) { t.listeners[0].service = Service::xmpp; }),
             "/listeners/0/service: found a service that this version does not have (allowed: "
-            "access)\n");
+            "access, av or mras)\n");
 }
 
 TEST(TopologyRules, R1_MutualTlsNeedsTrust) {

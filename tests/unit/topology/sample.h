@@ -76,6 +76,45 @@ inline std::string changed(std::string_view from, std::string_view to) {
   return text.replace(at, from.size(), to);
 }
 
+// What the sample becomes with media: TURN outside, A/V authentication inside, anchoring on both
+// sides.
+inline constexpr std::string_view kMediaListeners = R"([
+    {"name": "turn-v4", "realm": "outside", "address": "10.1.0.1", "transport": "udp",
+     "service": "av"},
+    {"name": "turn-v6", "realm": "outside", "address": "fd00:1::1", "transport": "udp",
+     "service": "av"},
+    {"name": "turn-tcp", "realm": "outside", "address": "10.1.0.1", "transport": "tcp",
+     "service": "av"},
+    {"name": "turn-tls", "realm": "outside", "address": "10.1.0.1", "transport": "tls",
+     "service": "av", "tls": "external"},
+    {"name": "mras", "realm": "inside", "address": "10.2.0.1", "transport": "tls",
+     "service": "mras", "tls": "internal"}
+  ])";
+inline constexpr std::string_view kMedia = R"({
+    "certificates": ["av"],
+    "pools": [
+      {"realm": "outside", "addresses": ["10.1.0.1", "fd00:1::1"]},
+      {"realm": "outside", "addresses": ["10.1.0.1", "fd00:1::1"], "use": "anchor"},
+      {"realm": "inside", "addresses": ["10.2.0.1"], "first_port": 60000, "last_port": 60999,
+       "use": "anchor"}],
+    "peer_rules": [{"prefix": "10.9.0.0/16", "allow": true}],
+    "alternate_servers": [{"address": "198.51.100.9"}]
+  })";
+
+inline Topology media_sample() {
+  std::string text(kSample);
+  text.insert(text.rfind('}'), R"(, "media": )" + std::string(kMedia));
+  const Reading whole = decode(text);
+  for (const Finding& finding : whole.findings) ADD_FAILURE() << finding.error().text();
+  Topology t = whole.topology;
+  const Reading more = decode(R"({"listeners": )" + std::string(kMediaListeners) + "}");
+  for (const Listener& l : more.topology.listeners) t.listeners.push_back(l);
+  t.edge_pool->services.push_back(Service::av);
+  t.next_hop_pools[0].media_edge = true;
+  t.partners[0].media = MediaHandling::anchor;
+  return t;
+}
+
 // Findings as lines "path: found (allowed …)".
 inline std::string lines(const Findings& findings) {
   std::string out;
