@@ -118,12 +118,8 @@ std::optional<Error> TurnServer::read_wishes(Exchange& exchange, Wishes& wishes)
 std::optional<Error> TurnServer::check_quotas(const Exchange& exchange) const {
   const snapshot::Media& limits = exchange.plan.limits();
   if (quotas_.total() >= limits.max_sessions) return Error::insufficient_capacity;
-  const uint64_t source = source_hash(exchange.request.client);
-  if (limits.max_sessions_per_user != 0 &&
-      quotas_.of_user(exchange.user.hash) >= limits.max_sessions_per_user)
-    return Error::allocation_quota_reached;
-  if (limits.max_sessions_per_source != 0 &&
-      quotas_.of_source(source) >= limits.max_sessions_per_source)
+  if (quotas_.of_user(exchange.user.hash) >= limits.max_sessions_per_user ||
+      quotas_.of_source(source_hash(exchange.request.client)) >= limits.max_sessions_per_source)
     return Error::allocation_quota_reached;
   return std::nullopt;
 }
