@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.lib import sip, topology
+from tests.lib.site import Identity
 
 PRIMARY, BACKUP = "fe1.example.com", "fe2.example.com"
 PRIMARY_ADDRESS, BACKUP_ADDRESS = "10.2.0.2", "10.2.0.3"
@@ -66,10 +67,10 @@ class Pool:
             "ss", "-Htn", "state", "established", "src", PRIMARY_ADDRESS).strip(), 5,
             "the primary's connections end")
 
-    async def message(self):
+    async def message(self, client=None):
         """The status, and how long it took."""
         begin = time.monotonic()
-        response = await self.client.request("MESSAGE", BOB, 10, body=b"x")
+        response = await (client or self.client).request("MESSAGE", BOB, 10, body=b"x")
         return response.status, time.monotonic() - begin
 
     def hop(self, host):
@@ -320,5 +321,76 @@ def test_R3_a_restarted_control_hears_what_is_down(pool_site):
         await until(is_told, 15, "the new control knows")
         assert (await pool.message())[0] == 200
         await pool.client.close()
+
+    asyncio.run(scenario())
+
+
+# Its worker is the other one of two than that of the primary, and of the first partner.
+OTHER, OTHER_EDGE = "other.example", "sip.other.example"
+
+
+@pytest.fixture
+def two_workers(new_site):
+    """A pool, and two partners of different workers."""
+    site = new_site()
+    site.appliance.describe(signal_workers=2)
+    site.inside.namespace.sh("ip", "addr", "add", f"{BACKUP_ADDRESS}/24", "dev", "eth0")
+    document = pool_topology(site)
+    document["partners"].append({**document["partners"][0], "domain": OTHER, "edge": OTHER_EDGE,
+                                 "addresses": ["10.1.0.3"]})
+    site.start(document)
+    return site
+
+
+async def crosses(pool, client):
+    """Whether a request of this client goes to the primary through another worker's hands."""
+    def counted():
+        metrics = pool.box.metrics()
+        return (metrics.get('fedge_signal_requests_total{method="message"}', 0),
+                sum(v for k, v in metrics.items() if k.startswith("fedge_signal_crossings_total")))
+
+    requests, crossings = counted()
+    assert (await pool.message(client))[0] == 200
+    now = await until(lambda: (seen := counted())[0] > requests and seen, 3, "it is counted")
+    return now[1] > crossings
+
+
+@pytest.mark.parametrize("kind", [SipNeverAnswers, Refuses], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("first", ["near", "far"])
+def test_R3_what_one_worker_finds_out_the_other_knows(two_workers, first, kind):
+    async def scenario():
+        pool = await Pool(two_workers).start()
+        site = two_workers
+        far = Identity(site.lab.partner, OTHER, OTHER_EDGE, *site.partners.issue(OTHER_EDGE),
+                       site.partners.certificate, topology.PARTNER_ADDRESS, topology.OUTSIDE)
+        clients = {"near": pool.client, "far": await far.client().connect()}
+        # Said twice, since what was sent before the first number is counted a beat later.
+        for name, client in clients.items():
+            await crosses(pool, client)
+            assert await crosses(pool, client) == (name == "far")
+        pays, spared = clients.pop(first), clients.popitem()[1]
+        backup_before = pool.messages_at(pool.backup)
+        fault = kind(pool)
+        await fault.break_()
+        primary = pool.primary
+        status, cost = await pool.message(pays)
+        assert status == 200 and fault.least <= cost < fault.most
+        tried = pool.messages_at(primary)
+        for client in (spared, pays, spared):
+            status, cost = await pool.message(client)
+            assert status == 200 and cost < CONNECT * 0.8, f"{status} after {cost:.1f} s"
+        assert pool.messages_at(primary) == tried, "the primary was tried again"
+        assert pool.messages_at(pool.backup) == backup_before + 4
+        await until(lambda: pool.state(PRIMARY) == "down", 3, "it is told")
+        # Only the worker that owns the primary asks it; both go back to it.
+        await fault.mend()
+        await until(lambda: pool.state(PRIMARY) == "up", INTERVAL, "the primary is up again")
+        mended = pool.messages_at(pool.primary)
+        for client in (spared, pays):
+            assert (await pool.message(client))[0] == 200
+        assert pool.messages_at(pool.primary) == mended + 2
+        assert pool.messages_at(pool.backup) == backup_before + 4
+        await spared.close()
+        await pays.close()
 
     asyncio.run(scenario())
