@@ -58,8 +58,8 @@ void Relay::measure(const Packet& packet, const Item& item, AnchorLeg& leg) {
   if (rtp::parse_rtp(datagram, rtp::Protection::srtp, header) != rtp::Malformed::none) return;
   const uint32_t clock = clock_of(header.payload_type);
   const auto microseconds = static_cast<uint64_t>(at_ / 1000);
-  (void)leg.reception.on_packet(header, clock == 0 ? 0 : rtp::to_clock_units(microseconds, clock),
-                                clock);
+  const uint32_t arrival = clock == 0 ? 0 : rtp::to_clock_units(microseconds, clock);
+  if (leg.reception.on_packet(header, arrival, clock)) leg.payload_type = header.payload_type;
 }
 
 void Relay::relay_anchored(Packet& packet, const Item& item) {

@@ -125,11 +125,12 @@ static_assert(sizeof(AnchorEnd) == 32);
 
 // One side of an anchored stream.
 struct AnchorLeg {
-  Address expected;         // what the SDP says; packets come from its prefix
-  Address local;            // our address
-  uint8_t prefix_bits = 0;  // of `expected`, as an IPv6 address (IPv4: 96 more)
-  uint8_t muxed = 0;        // 1: RTCP comes on the RTP port (RFC 5761)
-  uint8_t reserved[2] = {};
+  Address expected;             // what the SDP says; packets come from its prefix
+  Address local;                // our address
+  uint8_t prefix_bits = 0;      // of `expected`, as an IPv6 address (IPv4: 96 more)
+  uint8_t muxed = 0;            // 1: RTCP comes on the RTP port (RFC 5761)
+  uint8_t payload_type = 0xff;  // of the last RTP packet: its clock is that of the jitter
+  uint8_t reserved = 0;
   rtp::Reception reception;  // of RTP from there
 };
 static_assert(sizeof(AnchorLeg) == 72);
