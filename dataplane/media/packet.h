@@ -37,8 +37,9 @@ enum class Reason : uint8_t {
   loop,             // relayed to ourselves too often
   limited,          // unauthenticated requests of one source above their rate
   unauthenticated,  // an indication or ChannelData of a session that is not there
+  replayed,         // MS-TURN: a sequence number that was taken before
 };
-inline constexpr int kReasonCount = static_cast<int>(Reason::unauthenticated) + 1;
+inline constexpr int kReasonCount = static_cast<int>(Reason::replayed) + 1;
 const char* text(Reason reason);
 
 // 0: a frame from a port. Otherwise which TCP or TLS connection of front a framed message came

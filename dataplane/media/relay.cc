@@ -135,8 +135,9 @@ void Relay::prefetch_peer(const Item& item) {
     __builtin_prefetch(&anchor.ends[item.arrival.destination_port & 1], 1);
     __builtin_prefetch(&anchor.legs[0], 1);
     __builtin_prefetch(&anchor.legs[1], 1);
-  } else if (record.hot_peer != kNone) {
-    __builtin_prefetch(&sessions_.peer(record.hot_peer), 1);
+  } else {
+    const uint32_t peer = record.hot_peer != kNone ? record.hot_peer : record.first_peer;
+    if (peer != kNone) __builtin_prefetch(&sessions_.peer(peer), 1);
   }
 }
 
@@ -149,7 +150,7 @@ void Relay::relay_from_peer(Packet& packet, Item& item) {
   if (record.plan != sequence_ && !renew(packet, item.session)) [[unlikely]]
     return;
   if (record.kind == SessionKind::anchor) return relay_anchored(packet, item);
-  uint32_t at = record.hot_peer;
+  uint32_t at = record.hot_peer != kNone ? record.hot_peer : record.first_peer;
   const auto is_hot = [&](const PeerRecord& peer) {
     if (peer.address != arrival.source || peer.permitted_until <= at_) return false;
     return peer.channel != 0 ? peer.port == arrival.source_port && peer.bound_until > at_
@@ -158,8 +159,8 @@ void Relay::relay_from_peer(Packet& packet, Item& item) {
   if (at == kNone || !is_hot(sessions_.peer(at))) {
     at = sessions_.find_peer(item.session, arrival.source, arrival.source_port, now_);
     if (at == kNone) return refuse(packet, item.session, Reason::no_permission);
-    record.hot_peer = at;
   }
+  if (record.hot_peer != at) record.hot_peer = at;
   if (sessions_.peer(at).plan != sequence_ && !renew_peer(packet, item.session, at)) return;
   send_to_client(packet, item, item.session, at);
 }
@@ -168,14 +169,17 @@ void Relay::relay_from_peer(Packet& packet, Item& item) {
 bool Relay::write_head(Packet& packet, const Item& item, const SessionRecord& record,
                        const PeerRecord& peer, Departure& out) {
   std::byte* const payload = packet.frame + out.payload_at;
-  if (peer.channel >= turn::kFirstChannel) {
+  // Another port of that address has no channel.
+  const bool is_bound =
+      peer.channel != 0 && peer.port == item.arrival.source_port && peer.bound_until > at_;
+  if (is_bound && peer.channel == kActiveDestination) return true;
+  if (is_bound) {
     out.head = turn::kChannelHeaderSize;
     turn::write_channel_header(std::span<std::byte, turn::kChannelHeaderSize>(payload - 4, 4),
                                peer.channel, out.payload_size);
     out.added = load<uint32_t>(payload - 4);
     return true;
   }
-  if (peer.channel == kActiveDestination) return true;
   const Endpoint from{item.arrival.source.ip(), item.arrival.source_port};
   const bool is_ms = record.kind == SessionKind::ms_turn;
   const size_t size =
@@ -247,6 +251,9 @@ void Relay::relay_from_client(Packet& packet, Item& item) {
   if (session != kNone && sessions_.record(session).plan != sequence_) [[unlikely]] {
     if (!renew(packet, session)) return;
   }
+  if (session != kNone && sessions_.record(session).kind == SessionKind::ms_turn) {
+    return relay_ms_turn(packet, item);
+  }
   const uint8_t kind = first_octet(packet, item.arrival) >> 6;
   if (kind == 1) return relay_channel(packet, item);
   if (kind == 0) {
@@ -266,13 +273,13 @@ void Relay::relay_channel(Packet& packet, const Item& item) {
     return refuse(packet, item.session, Reason::unknown_datagram);
   }
   SessionRecord& record = sessions_.record(item.session);
-  uint32_t at = record.hot_peer;
+  uint32_t at = record.hot_peer != kNone ? record.hot_peer : record.first_peer;
   if (at == kNone || sessions_.peer(at).channel != channel ||
       sessions_.peer(at).bound_until <= at_) {
     at = sessions_.find_channel(item.session, channel, now_);
     if (at == kNone) return refuse(packet, item.session, Reason::no_channel);
-    record.hot_peer = at;
   }
+  if (record.hot_peer != at) record.hot_peer = at;
   Departure out;
   out.payload_at = arrival.payload_at + 4u;
   out.payload_size = static_cast<uint16_t>(size);
@@ -281,20 +288,6 @@ void Relay::relay_channel(Packet& packet, const Item& item) {
     out.removed += sum_behind(head + 4 + size, rest, size);
   }
   out.dont_fragment = arrival.dont_fragment;
-  send_to_peer(packet, item, item.session, at, sessions_.peer(at).port, out);
-}
-
-// MS-TURN: what is no message goes to the active destination as it is.
-void Relay::relay_to_active(Packet& packet, const Item& item) {
-  if (item.session == kNone) return drop(packet, Reason::unknown_datagram);
-  const uint32_t at = sessions_.record(item.session).kind == SessionKind::ms_turn
-                          ? sessions_.find_channel(item.session, kActiveDestination, now_)
-                          : kNone;
-  if (at == kNone) return refuse(packet, item.session, Reason::unknown_datagram);
-  Departure out;
-  out.payload_at = item.arrival.payload_at;
-  out.payload_size = item.arrival.payload_size;
-  out.dont_fragment = item.arrival.dont_fragment;
   send_to_peer(packet, item, item.session, at, sessions_.peer(at).port, out);
 }
 

@@ -56,7 +56,9 @@ class Relay {
   void relay_from_peer(Packet& packet, Item& item);
   void relay_from_client(Packet& packet, Item& item);
   void relay_channel(Packet& packet, const Item& item);
-  void relay_to_active(Packet& packet, const Item& item);
+  void relay_ms_turn(Packet& packet, Item& item);  // relay_ms_turn.cc, with the next two
+  void relay_to_active(Packet& packet, Item& item);
+  void relay_carried(Packet& packet, const Item& item, const Request& request);
   uint32_t find_clients_session(const Item& item);
   // Of a session's own path; relay_slowly.cc.
   bool renew(Packet& packet, uint32_t session);

@@ -111,11 +111,15 @@ void Relay::ask_server(Packet& packet, Item& item, uint32_t session) {
   ++counts_.requests;
   packet.reason = Reason::none;
   const size_t size = stun_.on_stun(request, *plan_, now_);
-  if (size == 0) return drop(packet, packet.reason);
+  if (size == 0) {
+    if (request.carried.peer != kNone) return relay_carried(packet, item, request);
+    return drop(packet, packet.reason);
+  }
   ++counts_.answers;
   packet.room_behind = static_cast<uint16_t>(there - size);
   packet.size = static_cast<uint16_t>(arrival.payload_at + size);
   if (by_front) {
+    packet.is_data = false;
     packet.fate = Fate::front;
     return;
   }
@@ -147,7 +151,7 @@ void Relay::relay_from_front(Packet& packet, Item& item) {
   const auto at = std::ranges::find_if(locals, [&](const LocalAddress& ours) {
     return ours.address == server && ours.realm == packet.realm;
   });
-  if (at == locals.end() || packet.size < 4) return drop(packet, Reason::unknown_datagram);
+  if (at == locals.end() || packet.size == 0) return drop(packet, Reason::unknown_datagram);
   arrival = {};
   arrival.local = static_cast<uint16_t>(at - locals.begin());
   arrival.source = Address::of(packet.client.address);
@@ -160,9 +164,12 @@ void Relay::relay_from_front(Packet& packet, Item& item) {
       !renew(packet, item.session)) {
     return;
   }
+  const bool is_ms_turn =
+      item.session != kNone && sessions_.record(item.session).kind == SessionKind::ms_turn;
+  if (packet.is_data || is_ms_turn) return relay_ms_turn(packet, item);
   const uint8_t kind = std::to_integer<uint8_t>(packet.frame[0]) >> 6;
   if (kind == 1) return relay_channel(packet, item);
-  if (kind != 0) return relay_to_active(packet, item);
+  if (kind != 0) return drop(packet, Reason::unknown_datagram);
   if (item.session != kNone && take_send_indication(packet, item, item.session)) return;
   ask_server(packet, item, item.session);
 }
@@ -178,6 +185,7 @@ void Relay::send_to_front(Packet& packet, uint32_t session, Departure& out, cons
   packet.frame = begin;
   packet.size = static_cast<uint16_t>(size);
   packet.connection = sessions_.details(session).connection;
+  packet.is_data = out.head == 0;  // of MS-TURN's active destination
   packet.fate = Fate::front;
 }
 

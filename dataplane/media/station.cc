@@ -102,6 +102,8 @@ const char* text(Reason reason) {
       return "limited";
     case Reason::unauthenticated:
       return "unauthenticated";
+    case Reason::replayed:
+      return "replayed";
   }
   return "?";
 }

@@ -37,15 +37,23 @@ struct Request {
   ip::Mac client_mac{};  // of the frame; zero: front
   // The session of this five-tuple or connection, or kNone.
   uint32_t session = 0;
+  // Out, of a request without an answer: what of the message goes to a peer of the session
+  // (MS-TURN's Send).
+  struct Carried {
+    uint32_t peer = kNone;  // its record; kNone: nothing
+    uint16_t port = 0;
+    uint16_t at = 0;
+    uint16_t size = 0;
+  } carried;
 };
 
 // The TURN and MS-TURN servers, called once for each request.
 class StunHandler {
  public:
   virtual ~StunHandler() = default;
-  // Returns the size of the answer, which was written over request.message; 0: none, then the
-  // packet is dropped for `packet.reason`. The station puts the headers before it and turns it
-  // around.
+  // Returns the size of the answer, which was written over request.message: the station puts the
+  // headers before it and turns it around. 0: none, then what request.carried names is relayed, or
+  // the packet is dropped for `packet.reason`.
   virtual size_t on_stun(Request& request, const Plan& plan, Instant now) = 0;
 };
 

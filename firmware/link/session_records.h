@@ -106,7 +106,8 @@ struct TurnDetails {
   int64_t held_until = 0;                        // and how long
   uint64_t ticket = 0;                           // RFC 8016; 0: none
   std::array<std::byte, 32> connection_id{};     // MS-TURN's
-  std::array<uint64_t, 24> spare{};
+  uint64_t sequences = 0;  // MS-TURN: the counters taken of the 64 up to `sequence`, that is bit 0
+  std::array<uint64_t, 23> spare{};
 };
 
 // Where one component (RTP or RTCP) of one side of an anchored stream is.

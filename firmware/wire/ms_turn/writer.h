@@ -18,6 +18,8 @@ class Writer : public stun::AttributeWriter<Writer, Type, stun::kNoPadding, kHma
   }
 
   Writer& add_error(stun::Error error) { return put_error(error, stun::reason_of(error)); }
+  // Without the phrase, where octets are short.
+  Writer& add_brief_error(stun::Error error) { return put_error(error, {}); }
   Writer& add_unknown_attributes(std::span<const uint16_t> types) {
     return put_unknown_attributes(types, false);
   }

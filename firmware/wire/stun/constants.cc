@@ -20,6 +20,18 @@ std::string_view reason_of(Error error) {
       return "Mobility Forbidden";
     case Error::unknown_attribute:
       return "Unknown Attribute";
+    case Error::stale_credentials:
+      return "Stale Credentials";
+    case Error::integrity_check_failure:
+      return "Integrity Check Failure";
+    case Error::missing_username:
+      return "Missing Username";
+    case Error::missing_realm:
+      return "Missing Realm";
+    case Error::missing_nonce:
+      return "Missing Nonce";
+    case Error::unknown_user:
+      return "Unknown User";
     case Error::allocation_mismatch:
       return "Allocation Mismatch";
     case Error::stale_nonce:

@@ -105,6 +105,12 @@ enum class Error : uint16_t {
   forbidden = 403,
   mobility_forbidden = 405,  // RFC 8016
   unknown_attribute = 420,
+  stale_credentials = 430,  // RFC 3489 and drafts of its successor; MS-TURN, likewise to 436
+  integrity_check_failure = 431,
+  missing_username = 432,
+  missing_realm = 434,
+  missing_nonce = 435,
+  unknown_user = 436,
   allocation_mismatch = 437,
   stale_nonce = 438,
   address_family_not_supported = 440,
@@ -118,7 +124,7 @@ enum class Error : uint16_t {
   server_error = 500,
   insufficient_capacity = 508,
 };
-// The phrase that IANA registers: "Stale Nonce".
+// The phrase that IANA registers, or the old RFC has: "Stale Nonce".
 std::string_view reason_of(Error error);
 
 enum class Family : uint8_t { ipv4 = 1, ipv6 = 2 };
