@@ -1,6 +1,4 @@
 // Allocate (RFC 8656 section 7.2): checks in the RFC's order, ports, the session.
-#include <algorithm>
-
 #include "dataplane/media/turn_server.h"
 #include "dataplane/media/turn_tcp.h"
 #include "firmware/wire/turn/attributes.h"
@@ -26,29 +24,15 @@ stun::Family to_wire(uint8_t family) {
   return family == 4 ? stun::Family::ipv4 : stun::Family::ipv6;
 }
 
-bool has_pool(const Plan& plan, uint8_t family) {
-  return std::ranges::any_of(plan.ranges(), [&](const RelayRange& range) {
-    return range.use == snapshot::PoolUse::turn &&
-           plan.locals()[range.local].address.is_v4() == (family == 4);
-  });
-}
-
-// Why there is no port of that family.
-Error why_none(const Plan& plan, uint8_t family) {
-  return has_pool(plan, family) ? Error::insufficient_capacity
-                                : Error::address_family_not_supported;
-}
-
 }  // namespace
 
 uint32_t TurnServer::lifetime_of(const stun::Message& message, const Plan& plan,
                                  bool& is_malformed) const {
-  const snapshot::Media& limits = plan.limits();
   const auto value = message.find_value(Type::lifetime);
-  const auto wanted = value ? stun::read_number(*value) : std::optional(limits.lifetime_default_s);
+  const auto wanted =
+      value ? stun::read_number(*value) : std::optional(plan.limits().lifetime_default_s);
   is_malformed = !wanted;
-  if (wanted == 0u) return 0;
-  return std::min(std::max(wanted.value_or(0), limits.lifetime_default_s), limits.lifetime_max_s);
+  return clamp_lifetime(wanted.value_or(0), plan.limits());
 }
 
 std::optional<Error> TurnServer::read_families(const stun::Message& message, Wishes& wishes) const {
@@ -115,15 +99,6 @@ std::optional<Error> TurnServer::read_wishes(Exchange& exchange, Wishes& wishes)
   return read_ports(message, wishes);
 }
 
-std::optional<Error> TurnServer::check_quotas(const Exchange& exchange) const {
-  const snapshot::Media& limits = exchange.plan.limits();
-  if (quotas_.total() >= limits.max_sessions) return Error::insufficient_capacity;
-  if (quotas_.of_user(exchange.user.hash) >= limits.max_sessions_per_user ||
-      quotas_.of_source(source_hash(exchange.request.client)) >= limits.max_sessions_per_source)
-    return Error::allocation_quota_reached;
-  return std::nullopt;
-}
-
 std::optional<Error> TurnServer::take_reserved(const Wishes& wishes, Instant now, Ports& ports) {
   const uint32_t holder = sessions_.find_reservation(wishes.reservation);
   if (holder == kNone || sessions_.details(holder).turn.held_until <= to_ns(now))
@@ -138,13 +113,13 @@ std::optional<Error> TurnServer::take_ports(const Exchange& exchange, const Wish
   const Plan& plan = exchange.plan;
   auto first = sessions_.take_port(wishes.family, wishes.port);
   if (wishes.second_family == 0) {
-    if (!first) return why_none(plan, wishes.family);
+    if (!first) return why_no_port(plan, wishes.family);
     ports.first = *first;
     return std::nullopt;
   }
   // One of two is a success that says why the other is missing (section 7.2).
   auto second = sessions_.take_port(wishes.second_family, wishes.port);
-  if (!first && !second) return why_none(plan, wishes.family);
+  if (!first && !second) return why_no_port(plan, wishes.family);
   if (!first) std::swap(first, second);
   ports.first = *first;
   ports.second = second;
@@ -158,27 +133,10 @@ void TurnServer::free_ports(const Wishes& wishes, const Ports& ports) {
     sessions_.free_port({ports.first.local, static_cast<uint16_t>(ports.first.port + 1)});
 }
 
-NewSession TurnServer::describe(const Exchange& exchange) const {
-  const Request& request = exchange.request;
-  const Plan& plan = exchange.plan;
-  NewSession what;
-  what.transport = exchange.over_udp()     ? ClientTransport::udp
-                   : request.packet.is_tls ? ClientTransport::tls
-                                           : ClientTransport::tcp;
-  what.client = request.client;
-  what.client_port = request.client_port;
-  what.server = request.server;
-  what.server_port = request.server_port;
-  what.connection = request.packet.connection;
-  what.user = exchange.user.hash;
-  what.user_name = std::string_view(
-      exchange.user.name.data(), ::strnlen(exchange.user.name.data(), exchange.user.name.size()));
-  what.client_realm = plan.realms()[exchange.server().realm].name;
-  return what;
-}
-
 uint32_t TurnServer::make_session(Exchange& exchange, const Wishes& wishes, const Ports& ports) {
-  const uint32_t session = sessions_.create(describe(exchange), exchange.now);
+  const uint32_t session = sessions_.create(
+      describe_session(SessionKind::turn, exchange.request, exchange.plan, exchange.user),
+      exchange.now);
   if (session == kNone) return kNone;
   sessions_.set_relay(session, ports.first);
   if (ports.second) sessions_.set_relay(session, *ports.second);
@@ -214,7 +172,9 @@ size_t TurnServer::on_allocate(Exchange& exchange) {
   Wishes wishes;
   if (const auto error = read_wishes(exchange, wishes)) return refuse(exchange, *error);
   if (exchange.plan.limits().draining != 0) return redirect(exchange);
-  if (const auto error = check_quotas(exchange)) return refuse(exchange, *error);
+  if (const auto error = check_quotas(quotas_, exchange.plan.limits(), exchange.request.client,
+                                      exchange.user.hash))
+    return refuse(exchange, *error);
   Ports ports;
   if (const auto error = take_ports(exchange, wishes, ports)) return refuse(exchange, *error);
   if (make_session(exchange, wishes, ports) == kNone) {
@@ -244,11 +204,10 @@ size_t TurnServer::answer_allocate(Exchange& exchange) {
   if (record.second_relay_port != 0) {
     add_relayed(record.second_relay, record.second_relay_port);
   } else if (exchange.message.has(Type::additional_address_family)) {
-    turn::add_address_error(writer, to_wire(other), why_none(exchange.plan, other));
+    turn::add_address_error(writer, to_wire(other), why_no_port(exchange.plan, other));
   }
   add_mapped(writer, exchange);
-  const int64_t left = record.expires - to_ns(exchange.now);
-  writer.add_number(Type::lifetime, static_cast<uint32_t>((left + 999'999'999) / 1'000'000'000));
+  writer.add_number(Type::lifetime, seconds_left(record, exchange.now));
   if ((record.flags & session_flag::kHoldsNextPort) != 0)
     writer.add_long_number(Type::reservation_token, turn.reservation);
   add_ticket(writer, exchange.session);

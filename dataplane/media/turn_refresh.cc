@@ -76,7 +76,8 @@ size_t TurnServer::on_move(Exchange& exchange, Bytes octets) {
     sessions_.end(session, EndCause::publish);
     return refuse(exchange, Error::allocation_mismatch);
   }
-  if (!sessions_.move(session, describe(exchange)))
+  if (!sessions_.move(session, describe_session(SessionKind::turn, exchange.request, exchange.plan,
+                                                exchange.user)))
     return refuse(exchange, Error::allocation_mismatch);
   exchange.session = session;
   turn.ticket = draws_.next();

@@ -37,11 +37,6 @@ TurnServer::TurnServer(Sessions& sessions, const Quotas& quotas, TcpRelay* tcp, 
       draws_(std::span(setup.seed).last<pki::Cmac::kKeySize>()),
       strangers_(number_at(setup.seed, 8) ^ number_at(setup.seed, 24), setup.strangers) {}
 
-void TurnServer::set_time_of_day(Instant now, WallTime wall) {
-  wall_offset_s_ = wall.time_since_epoch().count() - now.time_since_epoch() / 1s;
-  knows_time_ = true;
-}
-
 size_t TurnServer::drop(Exchange& exchange, Reason reason) {
   exchange.request.packet.reason = reason;
   return 0;
@@ -56,25 +51,11 @@ size_t TurnServer::on_stun(Request& request, const Plan& plan, Instant now) {
   // Send indications that can be relayed were; answers are not for servers; a Binding indication
   // only keeps a NAT open (RFC 8445 section 11).
   if (message.message_class != stun::Class::request) return drop(exchange, Reason::unauthenticated);
-  find_session(exchange);
+  exchange.session = find_live_session(sessions_, request, plan, now);
   if (message.is(stun::Method::binding, stun::Class::request)) return on_binding(exchange);
   const Method* const method = find_method(message.method);
   if (method == nullptr) return drop(exchange, Reason::malformed_stun);
   return on_request(exchange, *method);
-}
-
-// The session may be of an earlier plan, or over and not looked at yet.
-void TurnServer::find_session(Exchange& exchange) {
-  const uint32_t session = exchange.request.session;
-  if (session == kNone || !sessions_.in_use(session)) return;
-  SessionRecord& record = sessions_.record(session);
-  if (record.expires <= to_ns(exchange.now)) {
-    sessions_.end(session, EndCause::expired);
-  } else if (record.plan != exchange.plan.sequence() && !sessions_.renew(session)) {
-    sessions_.end(session, EndCause::publish);
-  } else {
-    exchange.session = session;
-  }
 }
 
 size_t TurnServer::on_binding(Exchange& exchange) {
@@ -133,10 +114,8 @@ Proof TurnServer::check_sender(Exchange& exchange) {
   const Request& request = exchange.request;
   TurnCredentials::Sender sender{request.client, request.client_port, nullptr};
   if (has_allocation(exchange)) sender.session = &sessions_.details(exchange.session);
-  const int64_t wall = knows_time_ ? exchange.now.time_since_epoch() / 1s + wall_offset_s_
-                                   : std::numeric_limits<int64_t>::max();
-  return credentials_.check(exchange.message, sender, exchange.plan, exchange.now, wall,
-                            exchange.user);
+  return credentials_.check(exchange.message, sender, exchange.plan, exchange.now,
+                            time_of_day_.at(exchange.now), exchange.user);
 }
 
 bool TurnServer::has_allocation(const Exchange& exchange) const {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "dataplane/media/allocations.h"
 #include "dataplane/media/answer_limit.h"
 #include "dataplane/media/front_records.h"
 #include "dataplane/media/plan.h"
@@ -42,7 +43,7 @@ class TurnServer : public StunHandler, public EndListener {
 
   // What the time of day is, for the end of credentials; before it is told nobody's hold. Once a
   // second is enough.
-  void set_time_of_day(Instant now, WallTime wall);
+  void set_time_of_day(Instant now, WallTime wall) { time_of_day_.set(now, wall); }
 
   size_t on_stun(Request& request, const Plan& plan, Instant now) override;
 
@@ -100,7 +101,6 @@ class TurnServer : public StunHandler, public EndListener {
   static const Method* find_method(uint16_t method);
 
   size_t drop(Exchange& exchange, Reason reason);
-  void find_session(Exchange& exchange);
   size_t on_binding(Exchange& exchange);
   size_t on_request(Exchange& exchange, const Method& method);
   Proof check_sender(Exchange& exchange);
@@ -124,14 +124,12 @@ class TurnServer : public StunHandler, public EndListener {
   std::optional<stun::Error> read_wishes(Exchange& exchange, Wishes& wishes) const;
   std::optional<stun::Error> read_families(const stun::Message& message, Wishes& wishes) const;
   std::optional<stun::Error> read_ports(const stun::Message& message, Wishes& wishes) const;
-  std::optional<stun::Error> check_quotas(const Exchange& exchange) const;
   std::optional<stun::Error> take_ports(const Exchange& exchange, const Wishes& wishes,
                                         Ports& ports);
   std::optional<stun::Error> take_reserved(const Wishes& wishes, Instant now, Ports& ports);
   void free_ports(const Wishes& wishes, const Ports& ports);
   uint32_t make_session(Exchange& exchange, const Wishes& wishes, const Ports& ports);
   size_t answer_allocate(Exchange& exchange);
-  NewSession describe(const Exchange& exchange) const;
   uint32_t lifetime_of(const stun::Message& message, const Plan& plan, bool& is_malformed) const;
 
   // --- what an allocation is asked for later (turn_refresh.cc, turn_peers.cc) ---
@@ -157,8 +155,7 @@ class TurnServer : public StunHandler, public EndListener {
   TurnCredentials credentials_;
   Draws draws_;
   AnswerLimit strangers_;
-  int64_t wall_offset_s_ = 0;  // time of day less monotonic time
-  bool knows_time_ = false;
+  TimeOfDay time_of_day_;
   TurnCounts counts_;
   // Answers are written here first: the request lies where they go.
   std::array<std::byte, 1400> scratch_{};

@@ -79,11 +79,11 @@ TEST(TurnAllocate, M1_LifetimesAreKeptWithinBounds) {
   TurnSite site;
   uint16_t port = 4000;
   for (const auto& [wanted, given] : {std::pair(0u, 600u),
-                                     {1u, 600u},
-                                     {1000u, 1000u},
-                                     {3600u, 3600u},
-                                     {100'000u, 3600u},
-                                     {0xffffffffu, 3600u}}) {
+                                      {1u, 600u},
+                                      {1000u, 1000u},
+                                      {3600u, 3600u},
+                                      {100'000u, 3600u},
+                                      {0xffffffffu, 3600u}}) {
     TurnClient client(site, "8.1.1.1:" + std::to_string(port++));
     const Answer answer = client.allocate(with_number(Type::lifetime, wanted));
     EXPECT_EQ(answer.number(Type::lifetime), given) << wanted;
