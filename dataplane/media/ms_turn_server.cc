@@ -92,9 +92,19 @@ Reason MsTurnServer::read_peer(const Exchange& exchange, Peer& peer) const {
   if (endpoint->address.is_v6() && peer.address.is_v4()) return Reason::peer_denied;
   if (sessions_.details(exchange.session).relay.is_v4() != peer.address.is_v4())
     return Reason::no_route;
-  if (exchange.plan.judge_peer(endpoint->address) == PeerVerdict::denied)
-    return Reason::peer_denied;
-  return Reason::none;
+  switch (exchange.plan.judge_peer(endpoint->address)) {
+    case PeerVerdict::allowed:
+      return Reason::none;
+    case PeerVerdict::denied:
+      return Reason::peer_denied;
+    case PeerVerdict::our_relay:
+      break;
+  }
+  // Of ours relay ports only, no listener.
+  const int relay = exchange.plan.find_relay(peer.address);
+  const bool is_relay =
+      relay >= 0 && exchange.plan.locals()[static_cast<size_t>(relay)].has_relay_port(peer.port);
+  return is_relay ? Reason::none : Reason::peer_denied;
 }
 
 // [MS-TURN] 3.3.5.2: permits the peer, carries data to it, and is never answered.
