@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -143,15 +144,18 @@ void PlanBuilder::hash_locals() {
 }
 
 void PlanBuilder::add_rules() {
-  auto& rules = plan_.peer_rules_;
-  const auto& media = sections_.media;
-  for (const snapshot::PeerRule& rule : media.items(media.root().peer_rules)) rules.push_back(rule);
-  for (const SpecialPrefix& special : special_prefixes()) {
-    rules.push_back({special.prefix, special.allow});
-  }
+  const auto operators = sections_.media.items(sections_.media.root().peer_rules);
+  std::vector<snapshot::PeerRule> own(operators.begin(), operators.end());
+  std::vector<snapshot::PeerRule> special;
+  for (const SpecialPrefix& entry : special_prefixes())
+    special.push_back({entry.prefix, entry.allow});
+  const auto is_longer = [](const auto& a, const auto& b) {
+    return a.prefix.length > b.prefix.length;
+  };
+  std::ranges::sort(own, is_longer);
+  std::ranges::sort(special, is_longer);
   // Of equal length the operator's comes first.
-  std::ranges::stable_sort(
-      rules, [](const auto& a, const auto& b) { return a.prefix.length > b.prefix.length; });
+  std::ranges::merge(own, special, std::back_inserter(plan_.peer_rules_), is_longer);
 }
 
 Status PlanBuilder::add_secrets() {
