@@ -17,7 +17,7 @@ constexpr uint32_t kHandshakeStepsPerRound = 4;
 constexpr uint32_t kMessagesPerFlush = 128;
 // Reads of one next hop's connection in a round. What it answers belongs to what has begun, and
 // must not wait until every connection with new requests has had its turn.
-constexpr int kReadsPerRound = 16;
+constexpr int kReadsPerRound = 64;
 
 }  // namespace
 
@@ -58,7 +58,8 @@ bool Worker::read(Connection& connection, Instant now) {
 }
 
 bool Worker::read_plain(Connection& connection, Instant now) {
-  const MutableBytes room = reader_.room(connection);
+  MutableBytes room = reader_.room(connection);
+  room = room.first(std::min(room.size(), cipher_.size()));
   const ssize_t n = receive(connection.socket.get(), room, waited_);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
   if (n <= 0) {

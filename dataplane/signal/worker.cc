@@ -11,7 +11,9 @@ namespace fedge::signal {
 
 namespace {
 
-constexpr size_t kReadOctets = 64 * 1024;
+// What one connection gets in its turn: little, so that turns come soon, and because the kernel
+// tells of the last octet alone how long it waited. A TLS record fits.
+constexpr size_t kReadOctets = 17 * 1024;
 // What all connections together may have waiting, in and out.
 constexpr size_t kOutputMemory = 128u << 20;
 constexpr size_t kPartialMemory = 64u << 20;

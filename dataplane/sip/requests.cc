@@ -42,7 +42,7 @@ void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
                                  const TransactionKey& key, Instant now) {
   // Before anything is found out that a refusal does not need. A stranger is refused anyhow.
   if (request.to_tag.empty() && arrival.peer.kind != PeerKind::stranger &&
-      !overload.admits(arrival.waited)) {
+      !overload.admits(arrival.waited, key_of_peer(arrival.peer))) {
     statistics.count_overload_refused();
     return refuse_for_now(arrival, request, "Overloaded");
   }

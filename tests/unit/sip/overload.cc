@@ -12,9 +12,9 @@ class OverloadTest : public ::testing::Test {
  protected:
   OverloadTest() { overload.use(200ms); }
 
-  bool offer(Duration waited) {
+  bool offer(Duration waited, uint32_t peer = 1) {
     overload.note(waited, false, now);
-    return overload.admits(waited);
+    return overload.admits(waited, peer);
   }
   // So many new requests in 100 ms, each after that wait; how many were let in.
   int pass_window(int requests, Duration waited) {
@@ -58,6 +58,32 @@ TEST_F(OverloadTest, R10_WhoHasNotWaitedIsServed) {
     now += 1ms;
     wheel.advance(now);
   }
+}
+
+// So many connections flood that everybody waits for a turn: who asks for little is served, also
+// when many do; who begins to flood is not.
+TEST_F(OverloadTest, R10_WhoAsksForLittleIsServedThoughAllWait) {
+  overwhelm();
+  const auto pass = [&](uint32_t peers, int each) {
+    int admitted = 0;
+    for (int i = 0; i < 1000; ++i) {
+      EXPECT_FALSE(offer(150ms, 0));
+      if (i % 500 == 250) {
+        for (uint32_t peer = 1; peer <= peers; ++peer) {
+          for (int n = 0; n < each; ++n) admitted += offer(150ms, peer);
+        }
+      }
+      now += 1ms;
+      wheel.advance(now);
+    }
+    return admitted;
+  };
+  for (int i = 0; i < 2; ++i) pass(10, 1);
+  EXPECT_EQ(pass(10, 1), 20);
+  EXPECT_EQ(pass(1, 2), 4);
+  EXPECT_LT(pass(2, 200), 20);
+  for (int i = 0; i < 2; ++i) pass(2, 200);
+  EXPECT_EQ(pass(2, 200), 0);
 }
 
 // Requests are read soon, and what those let in before are answered stays unread.
