@@ -7,6 +7,7 @@
 namespace fedge::media {
 
 void* map_huge(size_t octets) {
+  if (octets == 0) return nullptr;
   void* const memory = ::mmap(nullptr, octets, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) std::abort();

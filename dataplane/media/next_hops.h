@@ -20,9 +20,12 @@ inline constexpr NextHopIndex kNoNextHop = 0xffffffff;
 // known and when the number does not hold any more (routes changed).
 using MacWord = std::atomic<uint64_t>;
 inline uint64_t to_mac_word(const ip::Mac& mac) {
-  uint64_t word = uint64_t{1} << 48;
-  std::memcpy(&word, mac.data(), mac.size());
-  return word;
+  // By registers: a word put together in memory waits for its parts.
+  uint32_t low;
+  uint16_t high;
+  std::memcpy(&low, mac.data(), sizeof low);
+  std::memcpy(&high, &mac[4], sizeof high);
+  return uint64_t{1} << 48 | uint64_t{high} << 32 | low;
 }
 
 class NextHops {

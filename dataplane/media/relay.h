@@ -86,9 +86,26 @@ class Relay {
               size_t leg);
   void measure(const Packet& packet, const Item& item, AnchorLeg& leg);
 
-  void drop(Packet& packet, Reason reason);
-  void refuse(Packet& packet, uint32_t session, Reason reason);
-  void count(uint32_t session, size_t direction, size_t size);
+  void drop(Packet& packet, Reason reason) {
+    packet.fate = Fate::drop;
+    packet.reason = reason;
+    ++counts_.dropped[static_cast<size_t>(reason)];
+  }
+  void refuse(Packet& packet, uint32_t session, Reason reason) {
+    ++sessions_.record(session).refused;
+    drop(packet, reason);
+  }
+  static constexpr size_t kToPeer = 0;
+  static constexpr size_t kToClient = 1;
+  void count(uint32_t session, size_t direction, size_t size) {
+    SessionRecord& record = sessions_.record(session);
+    ++record.traffic[direction].packets;
+    record.traffic[direction].bytes += size;
+    auto& flows = direction == kToPeer ? counts_.from_client : counts_.to_client;
+    auto& flow = flows[static_cast<size_t>(record.kind)];
+    ++flow.packets;
+    flow.bytes += size;
+  }
   const LocalAddress& local(uint16_t place) const { return plan_->locals()[place]; }
 
   Sessions& sessions_;

@@ -1,5 +1,6 @@
-// Sessions by a 64-bit key: an open hash of cache lines, seven numbers in each, rebuilt from the
-// records when a process starts. The reader compares the record itself: keys may collide.
+// Sessions by a 64-bit key whose every bit is mixed: an open hash of cache lines, seven numbers in
+// each, rebuilt from the records when a process starts. The reader compares the record itself: keys
+// may collide.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +26,7 @@ class SessionIndex {
   // Room for `capacity` sessions.
   explicit SessionIndex(uint32_t capacity);
 
-  size_t place(uint64_t key) const { return mix(key) & mask_; }
+  size_t place(uint64_t key) const { return key & mask_; }
   void prefetch(size_t place) const { __builtin_prefetch(&buckets_[place]); }
   // The first that is_it(session) says yes to; kNone: none. `place` of `key`.
   template <class IsIt>
@@ -55,8 +56,6 @@ class SessionIndex {
   bool remove(uint64_t key, uint32_t session);
 
  private:
-  static uint64_t mix(uint64_t key) { return key ^ (key >> 29); }
-
   uint64_t mask_;
   HugeArray<Bucket> buckets_;
 };

@@ -236,7 +236,8 @@ void Sessions::use(const Plan& plan) {
 }
 
 void Sessions::number_all_ports() {
-  slots_.assign(plan_->slots(), kNone);
+  slots_ = HugeArray<uint32_t>(plan_->slots());
+  std::fill_n(slots_.data(), slots_.size(), kNone);
   free_of_range_.clear();
   for (const RelayRange& range : plan_->ranges()) {
     free_of_range_.push_back(2 * OwnPairs(range, worker_, workers_).count);

@@ -35,10 +35,14 @@ class Quotas;  // quotas.h
 constexpr uint8_t owner_of_port(uint16_t relay_port, uint8_t workers) {
   return static_cast<uint8_t>((relay_port >> 1) % workers);
 }
+// Both halves of a product: every bit of either factor reaches every bit.
+inline uint64_t fold_product(uint64_t a, uint64_t b) {
+  const auto product = static_cast<unsigned __int128>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
 inline uint64_t client_hash(const Address& client, uint16_t client_port) {
-  uint64_t hash = (client.words[0] ^ client_port) * 0x9e3779b97f4a7c15u;
-  hash = (hash ^ (hash >> 32) ^ client.words[1]) * 0xd6e8feb86659fd93u;
-  return hash ^ (hash >> 32);
+  return fold_product(client.words[0] ^ client_port ^ 0x9e3779b97f4a7c15u,
+                      client.words[1] ^ 0xd6e8feb86659fd93u);
 }
 inline uint8_t owner_of_client(const Address& client, uint16_t client_port, uint8_t workers) {
   return static_cast<uint8_t>((client_hash(client, client_port) >> 40) % workers);
@@ -196,10 +200,10 @@ class Sessions {
   // --- of the packet's path (relay.cc) ---
   const SessionIndex& index() const { return index_; }
   static uint64_t index_key(const Address& client, uint16_t client_port, uint16_t server_port) {
-    return client_hash(client, client_port) + server_port * 0x9e3779b97f4a7c15u;
+    return fold_product(client_hash(client, client_port) ^ server_port, 0xa0761d6478bd642fu);
   }
   static uint64_t connection_key(uint64_t connection) {
-    return (connection ^ connection >> 31) * 0xd6e8feb86659fd93u;
+    return fold_product(connection ^ 0xe7037ed1a0b428dbu, 0xd6e8feb86659fd93u);
   }
   const uint32_t* slots() const { return slots_.data(); }
   static bool is_session(uint32_t slot_value) { return slot_value < kTaken; }
@@ -246,7 +250,7 @@ class Sessions {
   Wheel wheel_;
   // By slot: the session that has the port; kNone: nobody, kTaken: taken and not given yet.
   static constexpr uint32_t kTaken = kNone - 1;
-  std::vector<uint32_t> slots_;
+  HugeArray<uint32_t> slots_{0};
   std::vector<uint32_t> free_of_range_;  // by Plan::ranges
   HugeArray<uint32_t> free_next_;        // links of free records, below their marks
   uint32_t free_session_ = kNone;

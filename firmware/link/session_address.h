@@ -47,7 +47,9 @@ struct Address {
     }
     return out;
   }
-  friend bool operator==(const Address&, const Address&) = default;
+  friend bool operator==(const Address& a, const Address& b) {
+    return ((a.words[0] ^ b.words[0]) | (a.words[1] ^ b.words[1])) == 0;
+  }
 
  private:
   static_assert(std::endian::native == std::endian::little);
