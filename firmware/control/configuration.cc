@@ -337,13 +337,17 @@ Attempt<Generation> Configuration::compile_only(std::string_view document, WallT
   return built;
 }
 
+std::string Configuration::use_in_media(const std::string& id) const {
+  if (!topology_.media) return {};
+  const auto& ids = topology_.media->certificates;
+  const auto found = std::ranges::find(ids, id);
+  if (found == ids.end()) return {};
+  return "/media/certificates/" + std::to_string(found - ids.begin());
+}
+
 std::string Configuration::use_of_certificate(const std::string& id) const {
   if (topology_.management.certificate == id) return "/management/certificate";
-  if (topology_.media) {
-    const auto& ids = topology_.media->certificates;
-    const auto found = std::ranges::find(ids, id);
-    if (found != ids.end()) return "/media/certificates/" + std::to_string(found - ids.begin());
-  }
+  if (std::string use = use_in_media(id); !use.empty()) return use;
   for (size_t i = 0; i < topology_.tls_contexts.size(); ++i) {
     const auto& ids = topology_.tls_contexts[i].certificates;
     const auto found = std::ranges::find(ids, id);

@@ -80,6 +80,8 @@ class Configuration {
   const topology::Topology& topology() const { return topology_; }
   // Where a certificate or trust id is used in the running revision, as a path; empty: nowhere.
   std::string use_of_certificate(const std::string& id) const;
+  // The same, when credentials are made with it.
+  std::string use_in_media(const std::string& id) const;
   std::string use_of_trust(const std::string& id) const;
 
  private:

@@ -35,6 +35,7 @@ Control::Control(Loop& loop, Fd init, Options options, Generations generations)
           loop.timers(), [this](const auto& offer, auto fds) { return init_.send(offer, fds); },
           [this](uint64_t generation, const std::string& why) { on_refused(generation, why); }),
       explainer_(loop, options_.signal_program),
+      session_ender_(loop, sessions_),
       counters_(std::make_unique<Counters>()),
       certificate_alarm_([this](Instant) { refresh_certificates(); }),
       offer_alarm_([this](Instant) {
@@ -90,6 +91,13 @@ void Control::on_init_message(link::Received received) {
       if (auto m = link::decode<link::LinkOpened>(received.payload); m && !received.fds.empty()) {
         if (m->peer == Process::agent) on_agent_link(std::move(received.fds[0]));
         if (m->peer == Process::signal) on_signal_link(std::move(received.fds[0]));
+        if (m->peer == Process::fastpath) session_ender_.open(std::move(received.fds[0]));
+      }
+      return;
+    case link::MessageKind::session_memory:
+      if (auto m = link::decode<link::SessionMemory>(received.payload);
+          m && !received.fds.empty()) {
+        sessions_.take_memory(m->worker, m->workers, std::move(received.fds[0]));
       }
       return;
     case link::MessageKind::publish_state:

@@ -15,6 +15,8 @@
 #include "firmware/control/next_hop_book.h"
 #include "firmware/control/publisher.h"
 #include "firmware/control/request.h"
+#include "firmware/control/session_book.h"
+#include "firmware/control/session_ender.h"
 #include "firmware/control/vault.h"
 #include "firmware/link/channel.h"
 
@@ -48,9 +50,12 @@ class Control {
   Error not_ready() const;
   Publisher& publisher() { return publisher_; }
   Vault& vault() { return vault_; }
+  const Vault& vault() const { return vault_; }
   Explainer& explainer() { return explainer_; }
   const CounterPages& pages() const { return pages_; }
   const NextHopBook& next_hops() const { return next_hops_; }
+  const SessionBook& sessions() const { return sessions_; }
+  SessionEnder& session_ender() { return session_ender_; }
   // What the box runs, even without a database.
   const Generation& running() const;
   const std::string& generations_folder() const { return generations_.folder(); }
@@ -103,6 +108,8 @@ class Control {
   Explainer explainer_;
   CounterPages pages_;
   NextHopBook next_hops_;
+  SessionBook sessions_;
+  SessionEnder session_ender_;
   std::unique_ptr<Counters> counters_;
   Alarm certificate_alarm_;
   Alarm offer_alarm_;

@@ -56,6 +56,12 @@ Answer on_list_next_hops(Control& control, Request& request);
 Answer on_list_failovers(Control& control, Request& request);
 // Members of an object: state, since, reason, last_probe.
 void write_knowledge(json::Writer& w, const HopKnowledge& hop);
+// handlers_media.cc
+Answer on_make_credentials(Control& control, Request& request);
+// handlers_sessions.cc
+Answer on_list_sessions(Control& control, Request& request);
+Answer on_get_session(Control& control, Request& request);
+Answer on_delete_session(Control& control, Request& request);
 // handlers_routes.cc
 Answer on_get_peers(Control& control, Request& request);
 Answer on_explain(Control& control, Request& request);

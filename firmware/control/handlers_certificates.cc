@@ -1,6 +1,11 @@
 // /v1/certificates: what is shown never holds a key.
+#include <fmt/core.h>
+
+#include <algorithm>
+
 #include "firmware/control/control.h"
 #include "firmware/control/handlers.h"
+#include "firmware/pki/media_token.h"
 
 namespace fedge::control {
 
@@ -96,6 +101,40 @@ Reply bad_id(const std::string& id) {
 Reply no_certificate(const std::string& id) {
   return error_reply(404, "/v1/certificates/" + id, "there is no such certificate",
                      "GET /v1/certificates lists them");
+}
+
+// Credentials are good until they expire, so the key of an A/V certificate changes no sooner than
+// the last one made before every appliance of the pool knew the new one (C3), unless told.
+std::optional<Reply> check_lead(Control& control, const Request& request, WallTime effective_from) {
+  const std::string use = control.configuration()->use_in_media(request.names[0]);
+  if (use.empty() || request.query.find("force") != nullptr) return std::nullopt;
+  const auto& media = *control.configuration()->topology().media;
+  const std::chrono::minutes life(media.credentials.minutes);
+  if (effective_from - control.wall() >= life) return std::nullopt;
+  return findings_reply(
+      {{"/effective_from", json::quote(format_time(effective_from)),
+        fmt::format("{} or later: {} minutes from now, as long as credentials last",
+                    format_time(control.wall() + life), media.credentials.minutes),
+        "it is an A/V certificate, " + use +
+            "; with the parameter force clients may have to ask for new credentials"}});
+}
+
+// A replacement leaves no time at all.
+std::optional<Reply> check_replacement(Control& control, const Request& request) {
+  const std::string use = control.configuration()->use_in_media(request.names[0]);
+  if (use.empty() || request.query.find("force") != nullptr) return std::nullopt;
+  return error_reply(409, "/v1/certificates/" + request.names[0],
+                     "it is an A/V certificate, " + use +
+                         ": with another key all credentials that were given out end now",
+                     "POST to …/successor stages one; with the parameter force it is replaced");
+}
+
+bool has_key(const Control& control, const store::Certificate& certificate, std::string_view pem) {
+  const auto key = pki::parse_key(pem);
+  const auto token = control.vault().token_key(certificate);
+  if (!key || !token) return false;
+  const auto other = pki::derive_token_key(key->bytes());
+  return other && pki::token_key_id(*other) == pki::token_key_id(*token);
 }
 
 // Imports `import`; `replaced` go. Answers when the forwarders have.
@@ -197,6 +236,12 @@ Answer on_put_certificate(Control& control, Request& request) {
   }
   auto old = control.store()->certificates(request.names[0]);
   if (!old) return error_reply(500, old.error());
+  // The same key again, or one that is lost, disturbs nobody.
+  const auto live = in_force_and_staged(*old, control.wall());
+  if (!live.empty() && control.vault().opens(live.front()) &&
+      !has_key(control, live.front(), import.key)) {
+    if (auto wrong = check_replacement(control, request)) return wrong;
+  }
   return import_certificate(control, request, import, old->empty(), *old);
 }
 
@@ -211,6 +256,7 @@ Answer on_stage_certificate(Control& control, Request& request) {
         {{"/effective_from", import.effective_from ? "a time in the past" : "nothing",
           "when it takes over: a time in the future", ""}});
   }
+  if (auto wrong = check_lead(control, request, *import.effective_from)) return wrong;
   return import_certificate(control, request, import, true, {});
 }
 

@@ -16,7 +16,7 @@ struct StatusText {
 constexpr std::array kStatusTexts{
     StatusText{200, "Done."},
     StatusText{201, "Made."},
-    StatusText{202, "Done here; the answer names the forwarders that do not run it yet."},
+    StatusText{202, "Done here; the answer names what has not followed yet."},
     StatusText{204, "Removed."},
     StatusText{400, "The request is not well-formed."},
     StatusText{401, "No token, or an unknown one."},
@@ -94,6 +94,9 @@ void write_body(json::Writer& w, const Resource& resource) {
       write_content(w, "application/json", "TrustImport");
       write_content(w, "application/x-pem-file", "Pem");
       break;
+    case BodyType::credentials:
+      write_content(w, "application/json", "CredentialsRequest");
+      break;
     default:
       write_content(w, "application/json", "Topology");
   }
@@ -142,6 +145,14 @@ constexpr std::string_view kComponents = R"({
  "TrustImport": {"type": "object", "required": ["pem"], "additionalProperties": false,
   "properties": {"pem": {"type": "string"}}},
  "Pem": {"type": "string"},
+ "CredentialsRequest": {"type": "object", "required": ["identity"],
+  "additionalProperties": false, "properties": {
+   "identity": {"type": "string", "minLength": 1, "maxLength": 255,
+    "description": "whom they are for; quotas go by it"},
+   "minutes": {"type": "integer", "minimum": 1, "maximum": 259200,
+    "description": "how long they last; left out: as configured"},
+   "form": {"type": "string", "enum": ["token", "timestamp"], "default": "token",
+    "description": "timestamp: EXPIRY:IDENTITY with an HMAC-SHA1, as many TURN clients expect"}}},
  "Error": {"type": "object", "properties": {"error": {"type": "object", "properties": {
    "where": {"type": "string"}, "what": {"type": "string"}, "remedy": {"type": "string"}}}}},
  "Errors": {"type": "object", "properties": {"errors": {"type": "array", "items": {

@@ -105,6 +105,20 @@ std::optional<std::string> decode_percent(std::string_view text, bool plus_is_sp
   return out;
 }
 
+std::string encode_percent(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       c == '.' || c == '_' || c == '-';
+    if (plain) {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
 Result<Query> Query::parse(std::string_view text) {
   Query query;
   while (!text.empty()) {

@@ -16,6 +16,9 @@ namespace fedge::control {
 // %XX decoded; nullopt for a broken escape, a control character or invalid UTF-8.
 std::optional<std::string> decode_percent(std::string_view text, bool plus_is_space = false);
 
+// For a query: all but letters, digits and . _ - becomes %XX.
+std::string encode_percent(std::string_view text);
+
 // The parameters of a query string, decoded. Each name at most once.
 class Query {
  public:

@@ -8,6 +8,7 @@
 #include "firmware/control/control.h"
 #include "firmware/control/resources.h"
 #include "firmware/pki/certificate.h"
+#include "firmware/topology/topology.h"
 
 namespace fedge::control {
 
@@ -15,7 +16,6 @@ using link::Process;
 
 namespace {
 
-constexpr size_t kMostBody = 64u << 20;
 constexpr size_t kMostSmallBody = 1u << 20;
 
 bool same_text(std::string_view a, std::string_view b) {
@@ -48,8 +48,9 @@ std::optional<Reply> check_body(const Resource& resource, const Request& request
     }
     return error_reply(400, "body", "there is none", "send the document as the body");
   }
-  const bool small = resource.body == BodyType::certificate || resource.body == BodyType::trust;
-  const size_t most = small ? kMostSmallBody : kMostBody;
+  const bool small =
+      resource.body != BodyType::topology && resource.body != BodyType::optional_topology;
+  const size_t most = small ? kMostSmallBody : topology::kMostBody;
   if (request.body.size() > most) {
     return error_reply(413, "body", fmt::format("{} octets", request.body.size()),
                        fmt::format("at most {} are taken", most));

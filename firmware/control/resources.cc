@@ -35,7 +35,19 @@ constexpr std::array kExplainParameters{
     Parameter{"revision", number, false, "ask this revision instead of the running one"},
     Parameter{"candidate", flag, false, "ask the candidate instead of the running revision"}};
 
+constexpr Parameter kForce{"force", flag, false,
+                           "take an A/V certificate over sooner than credentials made with the one "
+                           "before have expired"};
+constexpr std::array kImportParameters{kWait, kForce};
+constexpr std::array kSessionParameters{
+    kLimit, Parameter{"after", text, false, "where the next page begins: as \"next\" says"},
+    Parameter{"kind", text, false, "only these: turn, ms_turn, anchor"},
+    Parameter{"user", text, false, "only this user's; of calls: with this Call-ID"},
+    Parameter{"client", text, false, "only those of this address"}};
+
 constexpr std::array<uint16_t, 1> kOk{200};
+constexpr std::array<uint16_t, 3> kMakeCredentials{200, 409, 422};
+constexpr std::array<uint16_t, 3> kEndSession{202, 204, 404};
 constexpr std::array<uint16_t, 2> kFound{200, 404};
 constexpr std::array<uint16_t, 4> kPutCandidate{200, 412, 422, 428};
 constexpr std::array<uint16_t, 3> kDeleteCandidate{204, 404, 412};
@@ -184,12 +196,13 @@ const std::array kResources{
              on_get_certificate},
     Resource{"PUT", "/v1/certificates/{id}", Role::security_officer, false, true,
              BodyType::certificate,
-             "Imports chain and key under an id, in place of what was there.", kWaitOnly, kImport,
-             on_put_certificate},
+             "Imports chain and key under an id, in place of what was there.", kImportParameters,
+             kImport, on_put_certificate},
     Resource{"POST", "/v1/certificates/{id}/successor", Role::security_officer, false, true,
              BodyType::certificate,
-             "Stages a successor: it serves new handshakes from effective_from on.", kWaitOnly,
-             kStage, on_stage_certificate},
+             "Stages a successor: it serves new handshakes, and makes new credentials, from "
+             "effective_from on.",
+             kImportParameters, kStage, on_stage_certificate},
     Resource{"DELETE",
              "/v1/certificates/{id}",
              Role::security_officer,
@@ -225,6 +238,39 @@ const std::array kResources{
              {},
              kDelete,
              on_delete_trust},
+    Resource{"POST",
+             "/v1/media/credentials",
+             Role::operator_role,
+             false,
+             true,
+             BodyType::credentials,
+             "Makes credentials for TURN: user name, password, until when, and where to use them.",
+             {},
+             kMakeCredentials,
+             on_make_credentials},
+    Resource{"GET", "/v1/media/sessions", Role::viewer, false, false, BodyType::none,
+             "What is relayed now, with live counters; on the first page with totals.",
+             kSessionParameters, kOk, on_list_sessions},
+    Resource{"GET",
+             "/v1/media/sessions/{id}",
+             Role::viewer,
+             false,
+             false,
+             BodyType::none,
+             "One session with live counters and its peers.",
+             {},
+             kFound,
+             on_get_session},
+    Resource{"DELETE",
+             "/v1/media/sessions/{id}",
+             Role::operator_role,
+             false,
+             false,
+             BodyType::none,
+             "Ends a session: 204 when it is gone, 202 when the fast path is told.",
+             {},
+             kEndSession,
+             on_delete_session},
     Resource{"POST",
              "/v1/database/recover",
              Role::administrator,

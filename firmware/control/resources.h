@@ -24,7 +24,14 @@ struct Parameter {
   std::string_view what;
 };
 
-enum class BodyType : uint8_t { none, topology, optional_topology, certificate, trust };
+enum class BodyType : uint8_t {
+  none,
+  topology,
+  optional_topology,
+  certificate,
+  trust,
+  credentials
+};
 
 struct Resource {
   std::string_view method;

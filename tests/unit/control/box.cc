@@ -121,6 +121,10 @@ void Box::open_link(Process peer, Fd socket) {
   init_->send(link::LinkOpened{peer}, {&fd, 1});
 }
 
+void Box::pass_sessions(uint16_t worker, uint16_t workers, int fd) {
+  init_->send(link::SessionMemory{worker, workers}, {&fd, 1});
+}
+
 void Box::say_process(Process process, bool up) {
   init_->send(link::ProcessState{process, up, up ? 1000 + static_cast<uint32_t>(process) : 0,
                                  up ? 0u : 1u, up ? "" : "killed by signal 9"});

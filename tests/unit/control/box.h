@@ -58,6 +58,8 @@ class Box {
   void say_process(link::Process process, bool up);
   // As init opens a link from control to another process.
   void open_link(link::Process peer, Fd socket);
+  // As init passes a worker's session memory.
+  void pass_sessions(uint16_t worker, uint16_t workers, int fd);
   Loop& loop() { return loop_; }
   std::map<link::Process, Manner> manners;
   std::vector<link::SnapshotOffer> offers;
