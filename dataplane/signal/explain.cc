@@ -152,7 +152,7 @@ void write_targets(json::Writer& out, const Sections& s, const snapshot::Route& 
     out.end_array();
     s.names.write(out, hop, s.routing);
     out.member("priority", target.priority).member("weight", target.weight);
-    out.member("rule", s.routing.text(target.path));
+    out.member("rule", s.routing.text(target.path.size == 0 ? route.path : target.path));
     s.states.write(out, hop, s.routing, realm_name(s, hop.realm), !any_up);
     out.end_object();
   }

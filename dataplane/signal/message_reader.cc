@@ -63,7 +63,7 @@ MessageReader::Verdict MessageReader::frame(Connection& connection, std::string_
       case sip::Frame::Kind::need_more:
         return Verdict::ok;
       case sip::Frame::Kind::message: {
-        const sip::Defect defect = sip::parse(cut, message_);
+        const sip::Defect defect = sip::parse(cut, message_, events.parse_events());
         if (defect == sip::Defect::none) {
           events.on_message(connection, message_);
         } else {

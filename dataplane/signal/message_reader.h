@@ -18,6 +18,8 @@ class MessageEvents {
   virtual void on_malformed(Connection& connection, const sip::Message& message,
                             sip::Defect defect) = 0;
   virtual void on_ping(Connection& connection) = 0;
+  // Who hears of requests while they are parsed.
+  virtual sip::ParseEvents* parse_events() { return nullptr; }
 };
 
 class MessageReader {

@@ -95,6 +95,7 @@ class Worker final : public sip::Outbound,
   void on_malformed(Connection& connection, const sip::Message& message,
                     sip::Defect defect) override;
   void on_ping(Connection& connection) override;
+  sip::ParseEvents* parse_events() override { return &proxy_; }
   bool read(Connection& connection, Instant now);
   bool read_plain(Connection& connection, Instant now);
   bool read_tls(Connection& connection, Instant now);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "dataplane/sip/anchor_ports.h"
@@ -179,6 +180,8 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   std::unique_ptr<char[]> room_memory;  // a message being written
   ForwardRoom forward_room;
   Message sent;  // a copy of ours, read again
+  // Of the request that is being taken; there once its request line is read.
+  std::optional<snapshot::RouteQuery> early_query;
 
   void update_gauges() {
     statistics.set_transactions(transactions.server_count(), transactions.client_count());

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "firmware/net/dns_name.h"
-#include "firmware/snapshot/routes.h"
 
 namespace fedge::sip {
 
@@ -55,10 +54,16 @@ bool is_origin(const PeerFacts& peer, uint32_t next_hop) {
 
 Decision decide(const snapshot::Section<snapshot::Routing>& routing, const PeerFacts& peer,
                 Method method, const Address& from, const Address& target) {
+  snapshot::RouteQuery query(routing, target.user, target.host);
+  return decide(routing, peer, method, from, query);
+}
+
+Decision decide(const snapshot::Section<snapshot::Routing>& routing, const PeerFacts& peer,
+                Method method, const Address& from, snapshot::RouteQuery& target) {
   if (const Rule rule = admit(routing, peer, method, from); rule != Rule::route) {
     return refuse(rule);
   }
-  const snapshot::Route* const route = snapshot::find_route(routing, target.user, target.host);
+  const snapshot::Route* const route = target.find();
   if (route == nullptr) {
     return refuse(peer.kind == PeerKind::partner ? Rule::not_ours : Rule::no_route);
   }

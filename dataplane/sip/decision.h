@@ -8,6 +8,7 @@
 
 #include "dataplane/sip/arrival.h"
 #include "firmware/snapshot/reader.h"
+#include "firmware/snapshot/routes.h"
 #include "firmware/wire/sip/message.h"
 
 namespace fedge::sip {
@@ -37,7 +38,10 @@ struct Decision {
   bool forward() const { return rule == Rule::route; }
 };
 
-// `from`: of the From header; `target`: of the request URI. Never allocates; any case.
+// `from`: of the From header; `target`: of the request URI, or the query of it, begun before.
+// Never allocates; any case.
+Decision decide(const snapshot::Section<snapshot::Routing>& routing, const PeerFacts& peer,
+                Method method, const Address& from, snapshot::RouteQuery& target);
 Decision decide(const snapshot::Section<snapshot::Routing>& routing, const PeerFacts& peer,
                 Method method, const Address& from, const Address& target);
 

@@ -67,7 +67,8 @@ void Proxy::Core::report_failover(const Outgoing& outgoing, const Direction& dir
   const auto& routing = published->routing();
   const auto targets = routing.items(direction.route->targets);
   const auto rule = std::ranges::find(targets, failed.next_hop, &snapshot::Target::next_hop);
-  const snapshot::Text path = rule == targets.end() ? direction.route->path : rule->path;
+  const snapshot::Text path =
+      rule == targets.end() || rule->path.size == 0 ? direction.route->path : rule->path;
   outbound.on_failover({outgoing.message.method_text, routing.text(path), outgoing.message.call_id,
                         failed.next_hop, next_hop, failed.why});
 }

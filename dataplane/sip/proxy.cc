@@ -59,7 +59,17 @@ void Proxy::use(const SnapshotView& snapshot, Instant now) {
                     now);
   core_->overload.use(std::chrono::milliseconds(snapshot.signalling->root().overload_delay_ms));
   if (snapshot.media != nullptr) core_->anchor_ports.use(*snapshot.media, *snapshot.realms);
+  core_->early_query.reset();
   core_->published = std::move(next);
+}
+
+void Proxy::on_request_line(const Message& message) {
+  if (core_->published == nullptr) return;
+  core_->early_query.emplace(core_->published->routing(), message.target.user, message.target.host);
+}
+
+void Proxy::on_headers() {
+  if (core_->early_query) core_->early_query->advance();
 }
 
 void Proxy::on_message(const Arrival& arrival, const Message& message, Instant now) {
@@ -69,11 +79,13 @@ void Proxy::on_message(const Arrival& arrival, const Message& message, Instant n
   } else {
     core_->on_response(arrival, message, now);
   }
+  core_->early_query.reset();
   core_->update_gauges();
 }
 
 void Proxy::on_malformed(const Arrival& arrival, const Message& message, Defect defect,
                          Instant now) {
+  core_->early_query.reset();
   if (!message.is_request && defect == Defect::too_large) {
     core_->on_oversized_response(arrival, message, now);
     return core_->update_gauges();

@@ -41,7 +41,7 @@ enum class SendFailure : uint8_t {
   closed,             // the connection closed before the message was written
 };
 
-class Proxy {
+class Proxy final : public ParseEvents {
  public:
   // `secret`: random at the start of the process, the same for all its workers; makes branches
   // and tags unguessable. `worker`: which of them, below kMostWorkers; our branches and tokens say
@@ -49,7 +49,7 @@ class Proxy {
   // partner's Route is known to be ours. Read here only. The counters' names are registered here.
   Proxy(const Capacity& capacity, TimerWheel& timers, Outbound& outbound, Counters& counters,
         uint64_t secret, uint32_t worker = 0, Bytes route_key = {});
-  ~Proxy();
+  ~Proxy() override;
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;
 
@@ -57,6 +57,10 @@ class Proxy {
   // requests that arrive later go to next hops of this snapshot only.
   void use(const SnapshotView& snapshot, Instant now);
 
+  // While the message is parsed that on_message() or on_malformed() is called with next: asks
+  // memory for its route. May be left out.
+  void on_request_line(const Message& message) override;
+  void on_headers() override;
   // One whole message that sip::parse() took without a defect.
   void on_message(const Arrival& arrival, const Message& message, Instant now);
   // One that it did not take: a request is answered as far as it could be read, a response is

@@ -30,6 +30,7 @@ Address address_of(std::string_view text) {
 
 void Proxy::Core::on_request(const Arrival& arrival, const Message& request, Instant now) {
   statistics.count_request(request.method);
+  if (early_query) early_query->advance();
   const TransactionKey key = key_of(request, request.via, arrival.peer, match_seed);
   ServerTransaction* const server = transactions.find_server(key);
   if (request.method == Method::ack) return on_ack(arrival, request, server);
@@ -50,6 +51,7 @@ void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
   if (request.method == Method::negotiate) return refuse(arrival, request, Rule::negotiate);
   const uint64_t loop = loop_hash(request, shown_seed);
   if (!validate(arrival, request, loop)) return;
+  if (early_query) early_query->advance();
   RouteSet routes;
   if (read_route_set(request, arrival, published->identity, routes) != RouteDefect::none) {
     return refuse(arrival, request, Refusal::route, 400, "Route is malformed");
@@ -150,8 +152,11 @@ Rule Proxy::Core::choose(const Arrival& arrival, const Message& request, RouteSe
     if (out.next_hop != kNoNextHop) return Rule::route;
   }
   routes.is_void = is_partner && !routes.last_value.empty();
-  const Address target{routes.request_uri.user, routes.request_uri.host};
-  const Decision decision = decide(routing, arrival.peer, request.method, from, target);
+  // A strict router's Request-URI is not the one that was asked for.
+  if (!early_query || routes.uri_from_route) {
+    early_query.emplace(routing, routes.request_uri.user, routes.request_uri.host);
+  }
+  const Decision decision = decide(routing, arrival.peer, request.method, from, *early_query);
   out.route = decision.route;
   return decision.rule;
 }

@@ -1,6 +1,7 @@
 #include "firmware/control/route_compiler.h"
 
 #include <algorithm>
+#include <span>
 #include <tuple>
 #include <vector>
 
@@ -183,12 +184,24 @@ class RouteCompiler {
     return true;
   }
 
+  // Most routes lead to one of a few pools.
+  snapshot::Slice<snapshot::Target> share(const std::vector<snapshot::Target>& targets) {
+    if (targets.size() > snapshot::Route::kMostShared) return writer_.slice(targets);
+    const std::string key(as_text(std::as_bytes(std::span(targets))));
+    const auto [known, is_new] = target_lists_.try_emplace(key);
+    if (is_new) known->second = writer_.slice(targets);
+    return known->second;
+  }
+
   std::string finish() {
     std::vector<snapshot::Route> routes;
     routes.reserve(routes_.size());
-    for (const DraftRoute& draft : routes_) {
-      routes.push_back({writer_.text(draft.pattern), draft.path, writer_.slice(draft.targets),
-                        draft.kind, draft.forking});
+    for (DraftRoute& draft : routes_) {
+      for (snapshot::Target& target : draft.targets) {
+        if (target.path.at == draft.path.at) target.path = {};
+      }
+      routes.push_back({writer_.text(draft.pattern), draft.path, share(draft.targets), draft.kind,
+                        draft.forking});
     }
     std::ranges::sort(peers_, {},
                       [](const DraftPeer& p) { return std::tuple{p.key(), p.next_hop}; });
@@ -219,6 +232,7 @@ class RouteCompiler {
   Error error_;
   std::unordered_map<std::string, std::vector<snapshot::Target>> pools_;
   std::unordered_map<std::string, uint32_t> hop_index_;
+  std::unordered_map<std::string, snapshot::Slice<snapshot::Target>> target_lists_;
   std::vector<snapshot::NextHop> hops_;
   std::vector<DraftRoute> routes_;
   std::vector<DraftPeer> peers_;

@@ -12,7 +12,7 @@ namespace fedge::snapshot {
 
 class Checker {
  public:
-  explicit Checker(Bytes section) : section_(section), budget_(section.size()) {}
+  explicit Checker(Bytes section) : section_(section), budget_(2 * uint64_t{section.size()}) {}
 
   // Empty while all is well; afterwards what was wrong first.
   const std::string& reason() const { return reason_; }
@@ -48,8 +48,8 @@ class Checker {
     if (!in_bounds(slice.at, size, alignof(T))) {
       return refuse("a list lies outside the section or askew");
     }
-    // Lists never share records, so all together they fit into the section: this bounds the walk
-    // over a section made to waste time.
+    // But for short lists of targets, at most as large as their route, lists share no records: all
+    // together they fit into the section twice. This bounds the walk over one made to waste time.
     if (size > budget_) return refuse("lists overlap");
     budget_ -= size;
     const auto* records = reinterpret_cast<const T*>(section_.data() + slice.at);

@@ -27,7 +27,7 @@ enum class Kind : uint16_t {
 
 struct SectionHeader {
   static constexpr uint32_t kMagic = 0x53474546;  // "FEGS"
-  static constexpr uint16_t kFormat = 4;          // of the records below; any change counts up
+  static constexpr uint16_t kFormat = 5;          // of the records below; any change counts up
   uint32_t magic;
   uint16_t format;
   uint16_t kind;

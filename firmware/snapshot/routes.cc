@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <functional>
+#include <iterator>
+#include <utility>
 
 #include "firmware/net/address.h"
 #include "firmware/net/dns_name.h"
@@ -14,17 +15,15 @@
 namespace fedge::snapshot {
 namespace {
 
-constexpr size_t kMostName = 320;
-
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
-// The rules that writer and reader share. Behind the last mark there are as many of nobody.
-constexpr size_t kMarksAtOnce = 8;
-size_t group_of(uint64_t hash, size_t groups) { return hash & (groups - 1); }
-uint16_t mark_of(uint64_t hash) { return static_cast<uint16_t>(hash >> 48); }
+// The rules that writer and reader share. Mark and group are of different bits of the hash.
+constexpr size_t kMarks = std::size(RouteGroup{}.marks);
+size_t group_of(uint64_t hash, size_t groups) { return (hash & 0xffff'ffff) * groups >> 32; }
+uint8_t mark_of(uint64_t hash) { return static_cast<uint8_t>(hash >> 56); }
 size_t groups_for(size_t routes) {
-  constexpr size_t kPerGroup = 4;  // at most, on average: few have more than kMarksAtOnce
-  return std::bit_ceil((routes + kPerGroup - 1) / kPerGroup);
+  constexpr size_t kPerGroup = 16;  // on average: one group in 200 has more than kMarks
+  return (routes + kPerGroup - 1) / kPerGroup;
 }
 
 bool is_of_user(std::string_view pattern) { return pattern.contains('@'); }
@@ -36,66 +35,23 @@ void write_head(std::string_view pattern, char (&head)[sizeof Route::head]) {
   std::memcpy(head, pattern.data(), std::min(pattern.size(), sizeof head));
 }
 
-bool matches(const Section<Routing>& routing, const Route& route, std::string_view pattern) {
-  constexpr size_t kHead = sizeof route.head;
-  if (route.pattern.size != pattern.size()) return false;
-  if (std::memcmp(route.head, pattern.data(), kHead) != 0) return false;
-  return pattern.size() <= kHead ||
-         routing.text(route.pattern).substr(kHead) == pattern.substr(kHead);
+// A bit for each of the group's marks that is `mark`; perhaps one for another that follows one.
+// Without a branch: which mark it is nobody can predict.
+uint32_t lanes_with(const RouteGroup& group, uint8_t mark) {
+  constexpr uint64_t kOnes = 0x0101'0101'0101'0101;
+  constexpr uint64_t kTops = kOnes << 7;
+  constexpr uint64_t kGather = 0x0102'0408'1020'4080;
+  uint64_t words[sizeof(RouteGroup) / 8];
+  std::memcpy(words, &group, sizeof group);
+  uint32_t lanes = 0;
+  for (size_t i = 0; i < std::size(words); ++i) {
+    const uint64_t differing = words[i] ^ mark * kOnes;
+    const uint64_t equal = (differing - kOnes) & ~differing & kTops;
+    lanes |= static_cast<uint32_t>((equal >> 7) * kGather >> 56) << 8 * i;
+  }
+  // What stands before the marks is none, and neither is what stands behind the last.
+  return lanes >> offsetof(RouteGroup, marks) & ((1u << std::min<size_t>(group.count, kMarks)) - 1);
 }
-
-class Prober {
- public:
-  explicit Prober(const Section<Routing>& routing)
-      : routing_(routing),
-        starts_(routing.items(routing.root().index.starts)),
-        marks_(routing.items(routing.root().index.marks).data()),
-        routes_(routing.items(routing.root().routes).data()) {}
-
-  // `pattern` has zeros behind it, as Route::head has.
-  const Route* find(std::string_view pattern) const {
-    const uint64_t hash = hash_of(pattern);
-    const size_t group = group_of(hash, starts_.size() - 1);
-    const uint64_t mark = mark_of(hash) * kOnes;
-    // Eight marks at once, without a branch that depends on how many the group has: whatever
-    // has the mark is compared, and few groups have more.
-    uint32_t i = starts_[group];
-    const uint32_t end = starts_[group + 1];
-    do {
-      const uint64_t low = equal_lanes(marks_ + i, mark);
-      const uint64_t high = equal_lanes(marks_ + i + 4, mark);
-      if ((low | high) != 0) {
-        if (const Route* route = compare(i, low, end, pattern)) return route;
-        if (const Route* route = compare(i + 4, high, end, pattern)) return route;
-      }
-      i += kMarksAtOnce;
-    } while (i < end);
-    return nullptr;
-  }
-
- private:
-  static constexpr uint64_t kOnes = 0x0001'0001'0001'0001;
-  // The top bit of each of four marks that is `mark`; above one that is, of others perhaps too.
-  static uint64_t equal_lanes(const uint16_t* marks, uint64_t mark) {
-    uint64_t four;
-    std::memcpy(&four, marks, sizeof four);
-    four ^= mark;
-    return (four - kOnes) & ~four & (kOnes << 15);
-  }
-  const Route* compare(uint32_t first, uint64_t lanes, uint32_t end,
-                       std::string_view pattern) const {
-    for (; lanes != 0; lanes &= lanes - 1) {
-      const uint32_t i = first + static_cast<uint32_t>(std::countr_zero(lanes)) / 16;
-      if (i < end && matches(routing_, routes_[i], pattern)) return &routes_[i];
-    }
-    return nullptr;
-  }
-
-  const Section<Routing>& routing_;
-  std::span<const uint32_t> starts_;
-  const uint16_t* marks_;
-  const Route* routes_;
-};
 
 // An IPv6 address has many spellings; patterns hold that of RFC 5952. What is none stays as it is.
 std::string_view normal_address(std::string_view text, char (&room)[INET6_ADDRSTRLEN]) {
@@ -116,35 +72,154 @@ const Peer* find_named(const Section<Routing>& routing, std::string_view name, u
 
 }  // namespace
 
-const Route* find_route(const Section<Routing>& routing, std::string_view user,
-                        std::string_view domain) {
+RouteQuery::RouteQuery(const Section<Routing>& routing, std::string_view user,
+                       std::string_view domain)
+    : routing_(routing) {
   if (domain.ends_with('.')) domain.remove_suffix(1);  // a fully qualified name, RFC 1034
   char address[INET6_ADDRSTRLEN];
   if (domain.contains(':')) domain = normal_address(domain, address);
-  if (domain.empty() || user.size() + 1 + domain.size() > kMostName) return nullptr;
+  if (domain.empty() || user.size() + 1 + domain.size() > kMostName) return;
   const RouteIndex& index = routing.root().index;
-  if (index.starts.count == 0) return nullptr;
-  const Prober prober(routing);
-  char name[kMostName + sizeof Route::head];
-  char* at = name;
+  if (index.groups.count == 0) return;
+  char* at = name_;
   if (index.users != 0 && !user.empty()) {
     at = std::ranges::transform(user, at, lower).out;
     *at++ = '@';
   }
   char* const end = std::ranges::transform(domain, at, lower).out;
   std::memset(end, 0, sizeof Route::head);
-  if (at != name) {
-    if (const Route* route = prober.find({name, end})) return route;
+  domain_ = static_cast<uint16_t>(at - name_);
+  label_ = domain_ + 1;  // a dot at the very beginning ends no label
+  end_ = static_cast<uint16_t>(end - name_);
+  step_ = Step::index;
+  ask(0, hash_of({name_, end}));
+  if (domain_ != 0) ask_ahead(hash_of({at, end}));
+  if (index.children != 0) {
+    if (char* const parent = find_parent(); parent != end) {
+      const char kept = std::exchange(*parent, '*');
+      ask_ahead(hash_of({parent, end}));
+      *parent = kept;
+    }
   }
-  if (const Route* route = prober.find({at, end})) return route;
-  if (index.children == 0) return nullptr;
-  // "a.b.c" becomes "*.b.c" in place, then "*.c".
-  for (char* dot = std::find(at, end, '.'); dot != end; dot = std::find(dot + 1, end, '.')) {
-    if (dot == at) continue;
-    dot[-1] = '*';
-    if (const Route* route = prober.find({dot - 1, end})) return route;
+}
+
+void RouteQuery::ask_ahead(uint64_t hash) {
+  ahead_[ahead_count_++] = hash;
+  __builtin_prefetch(&group_at(hash));
+}
+
+// The octet before the next dot, in whose place the '*' of "*.parent" goes; the end when there is
+// no parent left.
+char* RouteQuery::find_parent() {
+  char* const end = name_ + end_;
+  char* const dot = std::find(name_ + label_, end, '.');
+  return dot == end ? end : dot - 1;
+}
+
+const RouteGroup& RouteQuery::group_at(uint64_t hash) const {
+  const auto groups = routing_.items(routing_.root().index.groups);
+  return groups[group_of(hash, groups.size())];
+}
+
+void RouteQuery::ask(size_t begin, uint64_t hash) {
+  begin_ = static_cast<uint16_t>(begin);
+  mark_ = mark_of(hash);
+  group_ = &group_at(hash);
+  is_read_ = false;
+  __builtin_prefetch(group_);
+}
+
+// From user@a.b.c to a.b.c; "a.b.c" becomes "*.b.c" in place, then "*.c".
+bool RouteQuery::ask_next() {
+  char* const end = name_ + end_;
+  char* begin = name_ + domain_;
+  if (begin_ >= domain_) {
+    if (routing_.root().index.children == 0) return false;
+    begin = find_parent();
+    if (begin == end) return false;
+    *begin = '*';
+    label_ = static_cast<uint16_t>(begin + 2 - name_);
   }
-  return nullptr;
+  const bool is_ahead = ahead_next_ < ahead_count_;
+  ask(static_cast<size_t>(begin - name_), is_ahead ? ahead_[ahead_next_++] : hash_of({begin, end}));
+  return true;
+}
+
+// The next route of the group that has the mark, or none.
+bool RouteQuery::next_candidate() {
+  if (!is_read_) {
+    is_read_ = true;
+    lanes_ = lanes_with(*group_, mark_);
+    unmarked_ = kMarks;
+  }
+  const Route* const routes = routing_.items(routing_.root().routes).data() + group_->first;
+  if (lanes_ != 0) {
+    route_ = routes + std::countr_zero(lanes_);
+    lanes_ &= lanes_ - 1;
+    return true;
+  }
+  if (unmarked_ >= group_->count) return false;
+  route_ = routes + unmarked_++;
+  return true;
+}
+
+bool RouteQuery::is_right() const {
+  constexpr size_t kHead = sizeof Route::head;
+  const std::string_view name(name_ + begin_, static_cast<size_t>(end_ - begin_));
+  // Behind the name there are zeros, as in the head.
+  return route_->pattern.size == name.size() &&
+         std::memcmp(route_->head, name.data(), kHead) == 0 &&
+         (name.size() <= kHead ||
+          routing_.text(route_->pattern).substr(kHead) == name.substr(kHead));
+}
+
+void RouteQuery::advance() {
+  switch (step_) {
+    case Step::index:
+      for (bool is_ahead = true; is_ahead;) {
+        if (next_candidate()) {
+          step_ = Step::route;
+          return __builtin_prefetch(route_);
+        }
+        is_ahead = ahead_next_ < ahead_count_;
+        if (!ask_next()) return finish(nullptr);
+      }
+      return;
+    case Step::route:
+      if (is_right()) {
+        finish(route_);
+        __builtin_prefetch(routing_.items(route_->targets).data());
+      } else {
+        step_ = Step::index;
+      }
+      return;
+    case Step::done:
+      return;
+  }
+}
+
+const Route* RouteQuery::find() {
+  while (step_ != Step::done) {
+    if (step_ == Step::route && is_right()) {
+      finish(route_);
+    } else if (next_candidate()) {
+      step_ = Step::route;
+    } else {
+      step_ = Step::index;
+      if (!ask_next()) finish(nullptr);
+    }
+  }
+  return route_;
+}
+
+void RouteQuery::finish(const Route* route) {
+  step_ = Step::done;
+  route_ = route;
+}
+
+const Route* find_route(const Section<Routing>& routing, std::string_view user,
+                        std::string_view domain) {
+  return RouteQuery(routing, user, domain).find();
 }
 
 void write_routes(Writer& writer, std::vector<Route> routes, Routing& root) {
@@ -168,58 +243,58 @@ void write_routes(Writer& writer, std::vector<Route> routes, Routing& root) {
   }
   std::ranges::sort(places);
   std::vector<Route> ordered;
-  std::vector<uint32_t> starts;
-  std::vector<uint16_t> marks;
+  ordered.reserve(routes.size());
+  std::vector<RouteGroup> index(groups);
   for (const Place& place : places) {
-    starts.resize(place.group + 1, static_cast<uint32_t>(ordered.size()));
+    RouteGroup& group = index[place.group];
+    if (group.count < kMarks) group.marks[group.count] = mark_of(place.hash);
+    ++group.count;
     ordered.push_back(routes[place.route]);
-    marks.push_back(mark_of(place.hash));
   }
-  starts.resize(groups + 1, static_cast<uint32_t>(ordered.size()));
-  marks.resize(marks.size() + kMarksAtOnce);
+  uint32_t first = 0;
+  for (RouteGroup& group : index) {
+    group.first = first;
+    first += group.count;
+  }
   root.routes = writer.slice(ordered);
-  root.index.starts = writer.slice(starts);
-  root.index.marks = writer.slice(marks);
+  root.index.groups = writer.slice(index);
 }
 
 std::string check_index(const Section<Routing>& section) {
   const RouteIndex& index = section.root().index;
   const auto routes = section.items(section.root().routes);
-  const auto starts = section.items(index.starts);
-  const auto marks = section.items(index.marks);
-  const size_t groups = routes.empty() ? 0 : groups_for(routes.size());
-  if (starts.size() != (groups == 0 ? 0 : groups + 1) ||
-      marks.size() != (groups == 0 ? 0 : routes.size() + kMarksAtOnce)) {
-    return "the route index has the wrong size";
-  }
-  if (groups != 0 &&
-      (starts.front() != 0 || starts.back() != routes.size() || !std::ranges::is_sorted(starts) ||
-       std::ranges::any_of(marks.last(kMarksAtOnce), std::identity()))) {
-    return "the route index leads outside";
-  }
+  const auto groups = section.items(index.groups);
+  if (groups.size() != groups_for(routes.size())) return "the route index has the wrong size";
   bool users = false;
   bool children = false;
-  uint64_t previous = 0;
-  for (size_t group = 0; group < groups; ++group) {
-    for (size_t i = starts[group]; i < starts[group + 1]; ++i) {
-      const std::string_view pattern = section.text(routes[i].pattern);
+  size_t next = 0;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const RouteGroup& group = groups[g];
+    if (group.first != next || group.count > routes.size() - next) {
+      return "the route index leads outside";
+    }
+    next += group.count;
+    uint64_t previous = 0;
+    for (size_t i = 0; i < group.count; ++i) {
+      const Route& route = routes[group.first + i];
+      const std::string_view pattern = section.text(route.pattern);
       const uint64_t hash = hash_of(pattern);
       char head[sizeof Route::head];
       write_head(pattern, head);
-      const bool first = i == starts[group];
-      if (group_of(hash, groups) != group || marks[i] != mark_of(hash) ||
-          (!first && hash < previous) || std::memcmp(head, routes[i].head, sizeof head) != 0) {
-        return "route " + std::to_string(i) + " is not as the index says";
+      if (group_of(hash, groups.size()) != g || (i < kMarks && group.marks[i] != mark_of(hash)) ||
+          (i > 0 && hash < previous) || std::memcmp(head, route.head, sizeof head) != 0) {
+        return "route " + std::to_string(group.first + i) + " is not as the index says";
       }
       // Equal ones are neighbours: their hashes ascend.
-      if (!first && hash == previous && pattern == section.text(routes[i - 1].pattern)) {
-        return "route " + std::to_string(i) + " has the pattern of another";
+      if (i > 0 && hash == previous && pattern == section.text((&route)[-1].pattern)) {
+        return "route " + std::to_string(group.first + i) + " has the pattern of another";
       }
       previous = hash;
       users |= is_of_user(pattern);
       children |= is_of_children(pattern);
     }
   }
+  if (next != routes.size()) return "the route index leads outside";
   if (index.users != users || index.children != children) {
     return "the route index does not say which kinds of routes there are";
   }
@@ -231,7 +306,7 @@ const Peer* find_peer(const Section<Routing>& routing, std::span<const std::stri
   for (const std::string_view name : names) {
     if (const Peer* peer = find_named(routing, name, realm)) return peer;
   }
-  char wildcard[kMostName];
+  char wildcard[320];
   for (const std::string_view name : names) {
     if (name.size() + 2 > sizeof wildcard) continue;
     wildcard[0] = '*', wildcard[1] = '.';

@@ -4,6 +4,7 @@
 // padding but Endpoint's (the writer clears that): equal records are equal bytes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "firmware/net/address.h"
@@ -203,7 +204,7 @@ struct Target {
   uint32_t next_hop;  // index into Routing::next_hops
   uint16_t priority;  // lower is tried first
   uint16_t weight;    // share among targets of one priority
-  Text path = {};     // JSON path of the rule that names it, for explain
+  Text path = {};     // JSON path of the rule that names it; empty: the route's own
   template <class F>
   void each(F&& f) const {
     f(path);
@@ -226,9 +227,12 @@ enum class Forking : uint8_t {
 constexpr bool is_valid(Forking x) { return x <= Forking::all; }
 
 struct Route {
-  Text pattern;           // "domaina.com", "*.domaina.com" (children only), "user@domaina.com"
-  Text path;              // JSON path of its first rule in the topology, for explain
-  Slice<Target> targets;  // sorted by priority; never empty
+  static constexpr size_t kMostShared = 4;
+  Text pattern;  // "domaina.com", "*.domaina.com" (children only), "user@domaina.com"
+  Text path;     // JSON path of its first rule in the topology, for explain
+  // Sorted by priority; never empty. Of up to kMostShared, others may have the same list: it then
+  // stays in the processor's caches.
+  Slice<Target> targets;
   RouteKind kind;
   Forking forking = Forking::one;
   uint8_t reserved[2] = {};
@@ -241,18 +245,27 @@ struct Route {
 };
 static_assert(sizeof(Route) == 64);
 
-// Where a pattern is among the routes, which are in groups by the XXH3-64 of their pattern: the
-// low bits of the hash are the group, the top 16 bits the mark. Three octets a route, so that
-// what has no route is found out in the processor's caches.
+// Routes whose patterns' XXH3-64 lead to one group, in the order of these. The top octet of a hash
+// is its mark: most of what has no route is found out by the marks, two octets a route, which stay
+// in the processor's caches.
+struct RouteGroup {
+  uint32_t first;     // among Routing::routes
+  uint8_t count;      // how many; few groups have more than there are marks
+  uint8_t marks[27];  // of the first ones, zeros behind them
+  template <class F>
+  void each(F&&) const {}
+};
+static_assert(sizeof(RouteGroup) == 32);
+
+// Where a pattern is among the routes.
 struct RouteIndex {
-  Slice<uint32_t> starts;  // the first route of each group (a power of two), then the end
-  Slice<uint16_t> marks;   // of each route, then eight of nobody, zero: eight are read at once
-  uint8_t users;           // 1: there are routes of a user@domain
-  uint8_t children;        // 1: there are routes of a "*.domain"
+  Slice<RouteGroup> groups;  // about sixteen routes each
+  uint8_t users;             // 1: there are routes of a user@domain
+  uint8_t children;          // 1: there are routes of a "*.domain"
   uint8_t reserved[2] = {};
   template <class F>
   void each(F&& f) const {
-    f(starts), f(marks);
+    f(groups);
   }
 };
 

@@ -41,9 +41,9 @@ class Writer {
   }
 
  private:
-  // A record as large as a cache line lies in one.
+  // A record as large as a cache line, or half of one, lies in one.
   template <class T>
-  static constexpr size_t kAlignment = sizeof(T) == 64 ? 64 : alignof(T);
+  static constexpr size_t kAlignment = sizeof(T) == 64 || sizeof(T) == 32 ? sizeof(T) : alignof(T);
   // The one octet between an Endpoint's address and port; no other record may have a gap.
   template <class T>
   struct Gap;

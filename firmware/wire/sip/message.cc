@@ -16,7 +16,7 @@ class Parser {
   Parser(std::string_view bytes, Message& message)
       : p_(bytes.data()), end_(p_ + bytes.size()), bytes_(bytes), m_(message) {}
 
-  Defect run();
+  Defect run(ParseEvents* events);
 
  private:
   void note(Defect defect) {
@@ -236,7 +236,8 @@ void Parser::check_whole() {
   m_.whole = {bytes_.data(), static_cast<size_t>(p_ - bytes_.data()) + size};
 }
 
-Defect Parser::run() {
+Defect Parser::run(ParseEvents* events) {
+  constexpr uint16_t kFewHeaders = 4;
   clear(m_);
   m_.whole = bytes_;
   std::string_view line;
@@ -244,6 +245,8 @@ Defect Parser::run() {
   if (!take_line(line, false)) return Defect::start_line;
   m_.start_line = {first, static_cast<size_t>(p_ - first)};
   if (const Defect defect = read_start_line(line); defect != Defect::none) note(defect);
+  if (defect_ != Defect::none || !m_.is_request) events = nullptr;
+  if (events != nullptr) events->on_request_line(m_);
   for (;;) {
     first = p_;
     if (!take_line(line, true)) {  // no empty line at the end of the head
@@ -253,6 +256,7 @@ Defect Parser::run() {
     }
     if (line.empty()) break;
     read_header(first, line.data() + line.size(), p_);
+    if (events != nullptr && m_.header_count == kFewHeaders) events->on_headers();
   }
   check_whole();
   return defect_;
@@ -324,6 +328,8 @@ std::string_view text_of(Defect defect) {
   return "unknown defect";
 }
 
-Defect parse(std::string_view bytes, Message& message) { return Parser(bytes, message).run(); }
+Defect parse(std::string_view bytes, Message& message, ParseEvents* events) {
+  return Parser(bytes, message).run(events);
+}
 
 }  // namespace fedge::sip

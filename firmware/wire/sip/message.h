@@ -134,9 +134,20 @@ uint16_t status_for(Defect defect);
 // For the reason phrase of a refusal and for logs: "CSeq is not a number below 2^31".
 std::string_view text_of(Defect defect);
 
+// Hears of a request while it is read: for who has to wait for something that the request line
+// names, and may begin with it.
+class ParseEvents {
+ public:
+  virtual ~ParseEvents() = default;
+  // It is sound; of the message, only what it says is there.
+  virtual void on_request_line(const Message& message) = 0;
+  // A few headers later.
+  virtual void on_headers() = 0;
+};
+
 // Parses one whole message that the framer cut out (head and body). Fills as much as could be
 // read even when it reports a defect, so that a refusal can be answered.
-Defect parse(std::string_view bytes, Message& message);
+Defect parse(std::string_view bytes, Message& message, ParseEvents* events = nullptr);
 
 Method method_of(std::string_view text);
 

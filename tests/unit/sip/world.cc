@@ -216,7 +216,7 @@ Arrival World::from_stranger() const {
 
 void World::receive(const Arrival& arrival, const std::string& text) {
   const auto message = std::make_unique<Message>();
-  const Defect defect = parse(text, *message);
+  const Defect defect = parse(text, *message, &proxy);
   if (defect == Defect::none) {
     proxy.on_message(arrival, *message, now);
   } else {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ctime>
 #include <string>
 
 #include "firmware/base/time.h"
@@ -88,6 +89,42 @@ TEST_F(RouteLookup, R1_PeersAreFoundByNameAndRealm) {
   EXPECT_EQ(find_in({}, 1), "-");
 }
 
+// However far it was advanced, a query finds what there is: in groups with more routes than marks
+// too, and behind names that have a mark and no route.
+TEST_F(RouteLookup, R2_StepsFindWhatALookupFinds) {
+  std::vector<std::string> patterns;
+  for (int i = 0; i < 20000; ++i) {
+    const std::string domain = "d" + std::to_string(i) + ".example";
+    patterns.push_back(i % 3 == 0 ? domain : i % 3 == 1 ? "*." + domain : "u@" + domain);
+  }
+  load(patterns);
+  size_t unmarked = 0;
+  for (const RouteGroup& group : routing_.items(routing_.root().index.groups)) {
+    unmarked += group.count > std::size(group.marks);
+  }
+  EXPECT_GT(unmarked, 0u);
+  for (int i = 0; i < 21000; ++i) {
+    const std::string domain = "d" + std::to_string(i) + ".example";
+    const std::string asked = (i % 3 == 1 ? "a.b." : "") + domain;
+    RouteQuery query(routing_, "U", asked);
+    for (int steps = i % 7; steps > 0; --steps) query.advance();
+    const Route* const route = query.find();
+    ASSERT_EQ(route != nullptr, i < 20000) << asked;
+    EXPECT_EQ(query.find(), route);
+    if (route != nullptr) {
+      EXPECT_EQ(routing_.text(route->pattern), patterns[static_cast<size_t>(i)]);
+    }
+    EXPECT_EQ(find_route(routing_, "U", asked), route);
+  }
+}
+
+// Of this thread: on a busy machine the others' time is not the look-up's.
+Duration time_used() {
+  timespec t{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
 // One probe a step: a hundred thousand routes are looked up about as fast as a hundred. The
 // factor leaves room for caches that hold the one and not the other.
 TEST_F(RouteLookup, R2_LookupTimeStaysFlat) {
@@ -97,13 +134,13 @@ TEST_F(RouteLookup, R2_LookupTimeStaysFlat) {
     load(patterns);
     auto best = Duration::max();
     for (int round = 0; round < 5; ++round) {
-      const Instant start = now_monotonic();
+      const Duration start = time_used();
       size_t found = 0;
       for (size_t i = 0; i < 20000; ++i) {
         found += find_route(routing_, "user", patterns[i * 7919 % routes]) != nullptr;
       }
       EXPECT_EQ(found, 20000u);
-      best = std::min(best, now_monotonic() - start);
+      best = std::min(best, time_used() - start);
     }
     return best;
   };

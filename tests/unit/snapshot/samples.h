@@ -55,10 +55,11 @@ inline std::string sample_routing(const std::vector<std::string>& patterns) {
   const auto hops =
       w.slice<NextHop>({{w.text("fe1.example.com"), w.slice<Endpoint>({endpoint("10.2.0.2:5061")}),
                          0, 0, Transport::tls}});
+  const auto targets = w.slice<Target>({{0, 1, 1}});
   std::vector<Route> routes;
   for (const std::string& pattern : patterns) {
     routes.push_back({w.text(pattern), w.text("/static_routes/" + std::to_string(routes.size())),
-                      w.slice<Target>({{0, 1, 1}}), RouteKind::static_domain});
+                      targets, RouteKind::static_domain});
   }
   const auto peers = w.slice<Peer>(
       {{w.text("fe1.example.com"), {}, 0, 1, PeerSide::inside},
