@@ -2,6 +2,7 @@
 
 #include "firmware/base/json.h"
 #include "firmware/control/configuration.h"
+#include "firmware/topology/topology.h"
 
 namespace fedge::control {
 
@@ -47,7 +48,7 @@ Reply roll_out_reply(const RollOut& roll_out, std::string_view extra) {
 }
 
 std::optional<Reply> check_json(const Request& request) {
-  auto document = json::Document::parse(request.body);
+  auto document = json::Document::parse(request.body, {.bytes = topology::kMostBody});
   if (document) return std::nullopt;
   return error_reply(400, document.error());
 }

@@ -9,6 +9,7 @@ namespace {
 
 constexpr Duration kWait = 5s;
 constexpr Duration kLongestWait = 2min;
+constexpr size_t kMostChanges = 10000;  // that validate lists
 
 // Whether `if_match` (a list of ETags or *) names `etag`. RFC 9110 section 13.1.1: strong ones.
 bool names_etag(std::string_view if_match, std::string_view etag) {
@@ -63,9 +64,11 @@ std::string_view name_of(topology::Change::Kind kind) {
   }
 }
 
-std::string valid_text(const std::vector<topology::Change>& changes) {
+std::string valid_text(const topology::Topology& before, const topology::Topology& after) {
+  size_t all = 0;
+  const auto changes = topology::diff(before, after, kMostChanges, all);
   json::Writer w(json::Writer::Style::pretty);
-  w.begin_object().member("valid", true).key("changes").begin_array();
+  w.begin_object().member("valid", true).member("change_count", all).key("changes").begin_array();
   for (const topology::Change& c : changes) {
     w.begin_object().member("change", name_of(c.kind)).member("path", c.path);
     if (!c.before.empty()) w.key("before").raw(c.before);
@@ -142,8 +145,7 @@ Answer on_validate(Control& control, Request& request) {
   }
   const topology::Reading reading = control.configuration()->read(document);
   if (!reading.good()) return findings_reply(reading.findings);
-  return json_reply(
-      valid_text(topology::diff(control.configuration()->topology(), reading.topology)));
+  return json_reply(valid_text(control.configuration()->topology(), reading.topology));
 }
 
 Answer on_publish(Control& control, Request& request) {

@@ -10,7 +10,8 @@ namespace {
 
 class Differ {
  public:
-  explicit Differ(std::vector<Change>& changes) : changes_(changes) {}
+  Differ(std::vector<Change>& changes, size_t most) : changes_(changes), most_(most) {}
+  size_t all() const { return all_; }
 
   template <Described T>
   void compare(const std::string& path, const T& a, const T& b) {
@@ -51,7 +52,7 @@ class Differ {
   template <class T>
   void compare(const std::string& path, const std::vector<T>& a, const std::vector<T>& b) {
     if (a == b) return;
-    const size_t before = changes_.size();
+    const size_t before = all_;
     const std::set<T> old_items(a.begin(), a.end());
     const std::set<T> new_items(b.begin(), b.end());
     for (const T& item : a) {
@@ -60,7 +61,7 @@ class Differ {
     for (const T& item : b) {
       if (!old_items.contains(item)) added(path, item);
     }
-    if (changes_.size() == before) changed(path, a, b);
+    if (all_ == before) changed(path, a, b);
   }
   template <class T>
     requires(!Described<T>)
@@ -89,24 +90,33 @@ class Differ {
 
   template <class T>
   void added(const std::string& path, const T& value) {
-    changes_.push_back({Change::Kind::added, path, "", to_json(value)});
+    if (all_++ < most_) changes_.push_back({Change::Kind::added, path, "", to_json(value)});
   }
   template <class T>
   void removed(const std::string& path, const T& value) {
-    changes_.push_back({Change::Kind::removed, path, to_json(value), ""});
+    if (all_++ < most_) changes_.push_back({Change::Kind::removed, path, to_json(value), ""});
   }
   template <class T>
   void changed(const std::string& path, const T& a, const T& b) {
-    changes_.push_back({Change::Kind::changed, path, to_json(a), to_json(b)});
+    if (all_++ < most_) changes_.push_back({Change::Kind::changed, path, to_json(a), to_json(b)});
   }
   std::vector<Change>& changes_;
+  size_t most_;
+  size_t all_ = 0;
 };
 
 }  // namespace
 
 std::vector<Change> diff(const Topology& before, const Topology& after) {
+  size_t all = 0;
+  return diff(before, after, SIZE_MAX, all);
+}
+
+std::vector<Change> diff(const Topology& before, const Topology& after, size_t most, size_t& all) {
   std::vector<Change> changes;
-  Differ(changes).compare("", before, after);
+  Differ differ(changes, most);
+  differ.compare("", before, after);
+  all = differ.all();
   return changes;
 }
 

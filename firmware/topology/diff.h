@@ -21,5 +21,7 @@ struct Change {
 
 // In the order of the document; empty when both mean the same.
 std::vector<Change> diff(const Topology& before, const Topology& after);
+// The first `most` of them; `all` is how many there are. A million changes are not worth writing.
+std::vector<Change> diff(const Topology& before, const Topology& after, size_t most, size_t& all);
 
 }  // namespace fedge::topology

@@ -10,6 +10,9 @@
 namespace fedge::topology {
 namespace {
 
+// Of a document with every default written out, which may be larger than the one that was sent.
+constexpr size_t kMostOctets = 1u << 30;
+
 void cut(Findings& findings, size_t all) {
   if (all <= kMostFindings) return;
   findings.resize(kMostFindings);
@@ -26,7 +29,7 @@ bool is_covered(const Findings& shape, const Finding& rule) {
 
 Reading decode_all(std::string_view text) {
   Reading reading;
-  const auto document = json::Document::parse(text);
+  const auto document = json::Document::parse(text, {.bytes = kMostOctets});
   if (!document) {
     const Error& e = document.error();
     reading.findings.push_back({"", e.where + ": " + e.what, "a JSON text", e.remedy});

@@ -92,5 +92,22 @@ TEST(Pattern, R2_UsersHaveADomain) {
   }
 }
 
+TEST(TopologyDiff, R2_ListsTheFirstChangesAndCountsAll) {
+  Topology t = sample();
+  const size_t before = t.static_routes.size();
+  for (int i = 0; i < 10; ++i) {
+    StaticRoute route;
+    route.pattern = "d" + std::to_string(i) + ".example";
+    route.next_hop_pool = "pool";
+    t.static_routes.push_back(route);
+  }
+  size_t all = 0;
+  const auto changes = diff(sample(), t, 3, all);
+  ASSERT_EQ(changes.size(), 3u);
+  EXPECT_EQ(all, 10u);
+  EXPECT_TRUE(changes[0].path.starts_with("/static_routes/d0.example"));
+  EXPECT_EQ(t.static_routes.size(), before + 10);
+}
+
 }  // namespace
 }  // namespace fedge::topology
