@@ -25,4 +25,25 @@ struct StationCounts {
   uint64_t rechecked = 0;  // sessions and peers looked at again after a publish
 };
 
+// Of a worker's TURN or MS-TURN server.
+struct TurnCounts {
+  uint64_t bindings = 0;
+  uint64_t allocations = 0;  // made
+  uint64_t moves = 0;        // RFC 8016
+  uint64_t limited = 0;      // not answered: too many of strangers of one prefix
+  // Answers by what they say: [code - 300] of the errors, all successes.
+  uint64_t successes = 0;
+  std::array<uint64_t, 300> errors{};
+
+  TurnCounts& operator+=(const TurnCounts& other) {
+    bindings += other.bindings;
+    allocations += other.allocations;
+    moves += other.moves;
+    limited += other.limited;
+    successes += other.successes;
+    for (size_t i = 0; i < errors.size(); ++i) errors[i] += other.errors[i];
+    return *this;
+  }
+};
+
 }  // namespace fedge::media

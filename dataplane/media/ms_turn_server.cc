@@ -128,7 +128,6 @@ size_t MsTurnServer::on_send(Exchange& exchange) {
       return drop(exchange, Reason::no_permission);
     at = sessions_.find_peer(session, peer.address, peer.port, exchange.now);
   }
-  ++counts_.sends;
   const ms_turn::Attribute* const data = exchange.message.find(Type::data);
   if (data == nullptr) return drop(exchange, Reason::none);
   exchange.request.carried = {at, peer.port, static_cast<uint16_t>(data->at), data->size};

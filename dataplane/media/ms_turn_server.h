@@ -12,17 +12,10 @@
 
 #include "dataplane/media/allocations.h"
 #include "dataplane/media/answer_limit.h"
+#include "dataplane/media/counts.h"
 #include "dataplane/media/ms_turn_credentials.h"
 
 namespace fedge::media {
-
-struct MsTurnCounts {
-  uint64_t allocations = 0;  // made
-  uint64_t sends = 0;        // taken
-  uint64_t limited = 0;      // not answered: too many of strangers of one prefix
-  uint64_t successes = 0;
-  std::array<uint64_t, 300> errors{};  // [code - 300]
-};
 
 class MsTurnServer : public StunHandler {
  public:
@@ -38,7 +31,7 @@ class MsTurnServer : public StunHandler {
 
   size_t on_stun(Request& request, const Plan& plan, Instant now) override;
 
-  const MsTurnCounts& counts() const { return counts_; }
+  const TurnCounts& counts() const { return counts_; }
 
  private:
   // One request on its way.
@@ -98,7 +91,7 @@ class MsTurnServer : public StunHandler {
   Draws draws_;
   AnswerLimit strangers_;
   TimeOfDay time_of_day_;
-  MsTurnCounts counts_;
+  TurnCounts counts_;
   // Answers are written here first: the request lies where they go.
   std::array<std::byte, 1400> scratch_{};
 };

@@ -9,6 +9,7 @@
 
 #include "dataplane/media/allocations.h"
 #include "dataplane/media/answer_limit.h"
+#include "dataplane/media/counts.h"
 #include "dataplane/media/front_records.h"
 #include "dataplane/media/plan.h"
 #include "dataplane/media/quotas.h"
@@ -20,16 +21,6 @@
 namespace fedge::media {
 
 class TcpRelay;  // turn_tcp.h
-
-struct TurnCounts {
-  uint64_t bindings = 0;
-  uint64_t allocations = 0;  // made
-  uint64_t moves = 0;        // RFC 8016
-  uint64_t limited = 0;      // not answered: too many of strangers of one prefix
-  // Answers by what they say: [code - 300] of the errors, all successes.
-  uint64_t successes = 0;
-  std::array<uint64_t, 300> errors{};
-};
 
 class TurnServer : public StunHandler, public EndListener {
  public:
