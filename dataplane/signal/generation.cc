@@ -48,6 +48,18 @@ Result<std::vector<pki::PrivateKey>> open_keys(int fd, const pki::Secret& sealin
   return pki::decode_keys(plain->bytes());
 }
 
+// A key that is not there (its certificate was sealed with another sealing key) makes nothing.
+std::vector<sip::TokenSecret> take_token_secrets(const snapshot::Section<snapshot::Media>& media,
+                                                 const std::vector<pki::PrivateKey>& keys) {
+  std::vector<sip::TokenSecret> out;
+  for (const snapshot::TokenKey& key : media.items(media.root().token_keys)) {
+    const auto found = std::ranges::find(keys, key.key, &pki::PrivateKey::id);
+    if (found == keys.end()) continue;
+    out.push_back({key.id, key.effective_from, key.expires, pki::Secret(found->der.bytes())});
+  }
+  return out;
+}
+
 Result<std::vector<std::shared_ptr<pki::TlsContext>>> make_contexts(
     const snapshot::Section<snapshot::Tls>& tls, const std::vector<pki::PrivateKey>& keys) {
   std::vector<std::shared_ptr<pki::TlsContext>> contexts;
@@ -140,13 +152,14 @@ Result<std::unique_ptr<Generation>> open_generation(const link::SnapshotOffer& o
   if (ok) ok = snapshot::check_against(g.media, g.realms);
   if (!ok) return std::unexpected(ok.error());
   g.collect_tcp_peers();
+  auto keys = open_keys(find_fd(offer, fds, Kind::keys_signal), sealing_key);
+  if (!keys) return std::unexpected(keys.error());
+  g.token_secrets = take_token_secrets(g.media, *keys);
   if (running != nullptr && g.same_section(*running, Kind::tls) &&
       g.same_section(*running, Kind::keys_signal)) {
     g.contexts = running->contexts;
     return made;
   }
-  auto keys = open_keys(find_fd(offer, fds, Kind::keys_signal), sealing_key);
-  if (!keys) return std::unexpected(keys.error());
   auto contexts = make_contexts(g.tls, *keys);
   if (!contexts) return std::unexpected(contexts.error());
   g.contexts = std::move(*contexts);

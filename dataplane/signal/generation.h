@@ -26,10 +26,11 @@ struct Generation {
   // By the index of the TLS section; the same objects as before when neither that section nor
   // the keys changed.
   std::vector<std::shared_ptr<pki::TlsContext>> contexts;
-  std::vector<link::SectionRef> sections;  // what it was opened from
+  std::vector<sip::TokenSecret> token_secrets;  // of credentials for the media relay
+  std::vector<link::SectionRef> sections;       // what it was opened from
 
   sip::SnapshotView view() const {
-    return {&appliance, &realms, &listeners, &routing, &signalling, &media};
+    return {&appliance, &realms, &listeners, &routing, &signalling, &media, token_secrets};
   }
   std::span<const snapshot::Realm> realm_list() const { return realms.items(realms.root().realms); }
   std::span<const snapshot::Listener> listener_list() const {

@@ -85,6 +85,7 @@ class Worker final : public sip::Outbound,
   void on_hop_report(const sip::HopReport& report) override;
   void on_failover(const sip::FailoverReport& report) override { news_.note(report, loop_.now()); }
   void drop_connection(sip::ConnectionId connection) override;
+  int64_t wall_seconds() const override { return now_wall().time_since_epoch().count(); }
   void set_anchor(const sip::AnchorUpdate& update) override;
   void end_anchor(uint64_t call) override;
 

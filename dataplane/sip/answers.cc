@@ -57,7 +57,8 @@ std::optional<size_t> write_answer(const Message& request, const Endpoint& remot
                           .reason = answer.reason,
                           .to_tag = write_tag(request, secret, tag),
                           .via_suffix = received_parameter(request, remote, received),
-                          .headers = answer.headers};
+                          .headers = answer.headers,
+                          .body = answer.body};
   const auto size = write_response(request, response, out);
   return size ? fill_rport(request, remote.port, *size, out) : size;
 }
@@ -69,7 +70,8 @@ std::optional<size_t> write_answer_to_sent(const Message& sent, const Answer& an
                           .reason = answer.reason,
                           .to_tag = write_tag(sent, secret, tag),
                           .via_suffix = {},
-                          .headers = answer.headers};
+                          .headers = answer.headers,
+                          .body = answer.body};
   const auto size = write_response(sent, response, out);
   if (!size) return size;
   // Our own Via is the line behind the status line: it goes.

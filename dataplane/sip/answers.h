@@ -14,6 +14,7 @@ struct Answer {
   uint16_t status = 0;
   std::string_view reason;  // empty: the standard phrase
   std::span<const HeaderText> headers;
+  std::string_view body = {};
 };
 
 // To a request as it arrived. The To tag is a hash of the request: the same for each repetition.

@@ -15,6 +15,7 @@
 #include "dataplane/sip/next_hops.h"
 #include "dataplane/sip/overload.h"
 #include "dataplane/sip/proxy.h"
+#include "dataplane/sip/relay_credentials.h"
 #include "dataplane/sip/route_set.h"
 #include "dataplane/sip/sdp_anchor.h"
 #include "dataplane/sip/statistics.h"
@@ -78,6 +79,8 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   void answer(const Arrival& arrival, const Message& request, const Answer& answer);
   void refuse_for_now(const Arrival& arrival, const Message& request, std::string_view reason);
   void answer_options(const Arrival& arrival, const Message& request);
+  bool is_for_credentials(const Arrival& arrival, const Message& request) const;
+  void answer_credentials(const Arrival& arrival, const Message& request);
 
   // branches.cc: what is sent (16.6, 16.9), and to whom next (R3).
   enum class Sent : uint8_t { yes, failed, full, no_room, refused };
@@ -176,6 +179,7 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   Overload overload;
   AnchorPorts anchor_ports;
   std::unique_ptr<SdpAnchor> sdp_anchor;
+  RelayCredentials relay_credentials;
   size_t room_size;
   std::unique_ptr<char[]> room_memory;  // a message being written
   ForwardRoom forward_room;

@@ -57,6 +57,9 @@ class Outbound {
   // addresses we name ourselves by on that side.
   virtual bool reaches_over_v6(uint32_t) { return false; }
 
+  // Seconds since 1970: credentials for the media relay end at a time that others read, too.
+  virtual int64_t wall_seconds() const { return 0; }
+
   // Whether this worker asks next hops of that host by OPTIONS, and tells of them: one of them
   // does, the same as long as the process runs.
   virtual bool asks_next_hop(std::string_view) const { return true; }

@@ -41,6 +41,7 @@ Proxy::Core::Core(const Capacity& capacity, TimerWheel& timer_wheel, Outbound& o
       overload(timer_wheel, statistics),
       anchor_ports(worker, capacity.workers),
       sdp_anchor(std::make_unique<SdpAnchor>()),
+      relay_credentials(derive_seed(key, "xml")),
       room_size(capacity.max_message + kAdded),
       room_memory(new char[room_size]) {}
 
@@ -59,6 +60,7 @@ void Proxy::use(const SnapshotView& snapshot, Instant now) {
                     now);
   core_->overload.use(std::chrono::milliseconds(snapshot.signalling->root().overload_delay_ms));
   if (snapshot.media != nullptr) core_->anchor_ports.use(*snapshot.media, *snapshot.realms);
+  core_->relay_credentials.use(snapshot);
   core_->early_query.reset();
   core_->published = std::move(next);
 }

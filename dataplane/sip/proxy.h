@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "dataplane/sip/arrival.h"
@@ -12,10 +13,19 @@
 #include "firmware/base/bytes.h"
 #include "firmware/base/counters.h"
 #include "firmware/base/timers.h"
+#include "firmware/pki/seal.h"
 #include "firmware/snapshot/reader.h"
 #include "firmware/wire/sip/message.h"
 
 namespace fedge::sip {
+
+// What credentials for the media relay are made with (M3), from the process's key section.
+struct TokenSecret {
+  uint32_t id = 0;             // snapshot::TokenKey::id
+  int64_t effective_from = 0;  // seconds since 1970; likewise the next
+  int64_t expires = 0;
+  pki::Secret key;
+};
 
 // Sections of one snapshot. They must stay open until a later use() has returned.
 struct SnapshotView {
@@ -25,6 +35,7 @@ struct SnapshotView {
   const snapshot::Section<snapshot::Routing>* routing = nullptr;
   const snapshot::Section<snapshot::Signalling>* signalling = nullptr;
   const snapshot::Section<snapshot::Media>* media = nullptr;  // null: no call is anchored
+  std::span<const TokenSecret> token_secrets = {};            // by the time they come into force
 };
 
 // Fixed for the life of the proxy (Signalling::max_transactions and max_message at start).

@@ -52,6 +52,7 @@ void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
   const uint64_t loop = loop_hash(request, shown_seed);
   if (!validate(arrival, request, loop)) return;
   if (early_query) early_query->advance();
+  if (is_for_credentials(arrival, request)) return answer_credentials(arrival, request);
   RouteSet routes;
   if (read_route_set(request, arrival, published->identity, routes) != RouteDefect::none) {
     return refuse(arrival, request, Refusal::route, 400, "Route is malformed");
@@ -220,6 +221,45 @@ void Proxy::Core::answer_options(const Arrival& arrival, const Message& request)
   const std::array<HeaderText, 4> headers = {
       {{"Allow", kAllow}, {"Accept", "*/*"}, {"Supported", "path"}, {"Server", kServer}}};
   answer(arrival, request, {200, {}, headers});
+}
+
+// M3: on a listener of the A/V authentication service whatever the Request-URI is (pools know it
+// by names of their own), elsewhere what is addressed to us.
+bool Proxy::Core::is_for_credentials(const Arrival& arrival, const Message& request) const {
+  const auto listeners =
+      published->view.listeners->items(published->view.listeners->root().listeners);
+  const bool is_service = arrival.listener < listeners.size() &&
+                          listeners[arrival.listener].service == snapshot::Service::mras;
+  if (is_service && request.method != Method::options) return true;
+  return is_credentials_request(request) &&
+         published->identity.is_ours(request.target.host, request.target.port);
+}
+
+void Proxy::Core::answer_credentials(const Arrival& arrival, const Message& request) {
+  if (!is_credentials_request(request)) {
+    // [MS-AVEDGEA] 3.1.5.1.
+    const bool is_service = request.method == Method::service;
+    const HeaderText headers[] = {is_service ? HeaderText{"Accept", mras::kContentType}
+                                             : HeaderText{"Allow", "SERVICE, OPTIONS"}};
+    return refuse(arrival, request, Refusal::not_for_credentials, is_service ? 415 : 405, {},
+                  headers);
+  }
+  const snapshot::Peer* const peer = arrival.peer.record;
+  const bool allowed =
+      arrival.peer.kind == PeerKind::inside && peer != nullptr && peer->media_edge != 0;
+  const auto reply =
+      relay_credentials.answer(request, allowed, outbound.wall_seconds(), transactions.random());
+  statistics.count(reply.outcome);
+  const HeaderText headers[] = {{"Content-Type", mras::kContentType}, {"Server", kServer}};
+  if (reply.body.empty()) return answer(arrival, request, {reply.status, {}, {}});
+  const auto room = relay_credentials.response_room();
+  const Answer whole{reply.status, {}, headers, reply.body};
+  const auto size = write_answer(request, arrival.remote, whole, shown_seed, room);
+  if (!size) return statistics.count(Dropped::response);
+  statistics.count_response(whole.status);
+  if (outbound.send(arrival.connection, {room.data(), *size}) != SendOutcome::sent) {
+    statistics.count(Dropped::response);
+  }
 }
 
 // RFC 3261 16.10. An INVITE that we do not know has ended, or was lost with a restart: whoever

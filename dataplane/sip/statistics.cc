@@ -21,13 +21,16 @@ std::string label(std::string_view name, std::string_view key, std::string_view 
 }
 
 constexpr std::array<std::string_view, kRefusals> kRefusalNames = {
-    "malformed", "max_forwards",        "max_breadth", "loop",           "proxy_require",
-    "bad_route", "no_such_transaction", "full",        "no_media_ports", "media_description"};
+    "malformed",      "max_forwards",      "max_breadth",         "loop",
+    "proxy_require",  "bad_route",         "no_such_transaction", "full",
+    "no_media_ports", "media_description", "not_for_credentials"};
 constexpr std::array<std::string_view, kFailovers> kFailoverNames = {
     "send_failed", "connection_lost", "no_response", "refused"};
 constexpr std::array<std::string_view, kDropped> kDroppedNames = {
     "stray_response",     "malformed_response", "ack", "response", "late_timeout",
     "oversized_response", "media_description"};
+constexpr std::array<std::string_view, kCredentials> kCredentialsNames = {
+    "given", "malformed", "forbidden", "no_key", "too_large"};
 
 }  // namespace
 
@@ -58,6 +61,10 @@ Statistics::Statistics(Counters& counters) : counters_(counters) {
   }
   for (size_t i = 0; i < kDropped; ++i) {
     dropped_[i] = counters.series(label("dropped_total", "what", kDroppedNames[i]));
+  }
+  for (size_t i = 0; i < kCredentials; ++i) {
+    credentials_[i] =
+        counters.series(label("media_credentials_total", "outcome", kCredentialsNames[i]));
   }
   duplicates_ = counters.series("fedge_signal_possible_duplicates_total");
   repetitions_ = counters.series("fedge_signal_repeated_requests_total");

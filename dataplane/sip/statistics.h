@@ -21,10 +21,11 @@ enum class Refusal : uint8_t {
   route,
   no_such_transaction,
   full,
-  no_media_ports,     // an anchored call for which there are no relay ports (M4)
-  media_description,  // its SDP cannot be read
+  no_media_ports,       // an anchored call for which there are no relay ports (M4)
+  media_description,    // its SDP cannot be read
+  not_for_credentials,  // to the A/V authentication service, and no request for credentials
 };
-inline constexpr size_t kRefusals = 10;
+inline constexpr size_t kRefusals = 11;
 
 // Why another target was tried.
 enum class Failover : uint8_t { send_failed, connection_lost, no_response, refused };
@@ -42,6 +43,10 @@ enum class Dropped : uint8_t {
 };
 inline constexpr size_t kDropped = 7;
 
+// What became of requests to the A/V authentication service (M3).
+enum class CredentialsOutcome : uint8_t { given, malformed, forbidden, no_key, too_large };
+inline constexpr size_t kCredentials = 5;
+
 class Statistics {
  public:
   explicit Statistics(Counters& counters);
@@ -53,6 +58,7 @@ class Statistics {
   void count(Rule why) { add(rules_[static_cast<size_t>(why)]); }
   void count(Failover why) { add(failovers_[static_cast<size_t>(why)]); }
   void count(Dropped what) { add(dropped_[static_cast<size_t>(what)]); }
+  void count(CredentialsOutcome what) { add(credentials_[static_cast<size_t>(what)]); }
   // A request that two targets may have got, since the first did not say.
   void count_possible_duplicate() { add(duplicates_); }
   void count_repetition() { add(repetitions_); }
@@ -80,6 +86,7 @@ class Statistics {
   std::array<uint32_t, kRules> rules_;
   std::array<uint32_t, kFailovers> failovers_;
   std::array<uint32_t, kDropped> dropped_;
+  std::array<uint32_t, kCredentials> credentials_;
   uint32_t duplicates_;
   uint32_t repetitions_;
   uint32_t timeouts_;

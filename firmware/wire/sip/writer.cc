@@ -156,8 +156,8 @@ std::optional<size_t> write_response(const Message& request, const Response& res
   for (const Header& header : request.headers())
     write_response_header(output, request, header, response, via_written);
   for (const HeaderText& header : response.headers) write_line(output, header.name, header.value);
-  write_line(output, name_of(HeaderId::content_length), "0");
-  output << kCrlf;
+  output << name_of(HeaderId::content_length) << ": " << uint64_t{response.body.size()} << kCrlf
+         << kCrlf << response.body;
   return output.size();
 }
 

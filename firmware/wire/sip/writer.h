@@ -65,13 +65,14 @@ struct HeaderText {
 };
 
 // An answer to `request` (RFC 3261 8.2.6): its Via values, From, To, Call-ID, CSeq, and Timestamp
-// of a 100, then `headers`, Content-Length 0.
+// of a 100, then `headers`, and the body.
 struct Response {
   uint16_t status = 0;
   std::string_view reason;      // empty: reason_of(status)
   std::string_view to_tag;      // added when the request's To has none and this is not a 100
   std::string_view via_suffix;  // behind the top Via value: ";received=192.0.2.1;rport=5061"
   std::span<const HeaderText> headers;
+  std::string_view body = {};  // its Content-Type is among `headers`
 };
 std::optional<size_t> write_response(const Message& request, const Response& response,
                                      std::span<char> out);

@@ -33,7 +33,12 @@ std::string make_listeners() {
       {{w.text("out"), endpoint("10.1.0.1:5061"), kOutside, 0, Transport::tls, Service::access},
        {w.text("in"), endpoint("10.2.0.1:5061"), kInside, 0, Transport::tls, Service::access},
        {w.text("in6"), endpoint("[2001:db8:2::1]:5061"), kInside, 0, Transport::tls,
-        Service::access}})});
+        Service::access},
+       {w.text("mras"), endpoint("10.2.0.1:5062"), kInside, 0, Transport::tls, Service::mras},
+       {w.text("turn"), endpoint("10.1.0.1:3478"), kOutside, kNone16, Transport::udp, Service::av},
+       {w.text("turns"), endpoint("10.1.0.1:443"), kOutside, 0, Transport::tls, Service::av},
+       {w.text("inner"), endpoint("10.2.0.1:3478"), kInside, kNone16, Transport::udp,
+        Service::av}})});
 }
 
 std::string make_routing(const WorldOptions& options) {
@@ -66,15 +71,17 @@ std::string make_routing(const WorldOptions& options) {
   add("imp.example.com", RouteKind::static_domain, {{imp, 1, 1}});
   add("carol@example.com", RouteKind::static_user, {{imp, 1, 1}});
   add("other.example", RouteKind::partner, {{other_edge, 1, 1}});
-  const auto peers = w.slice<Peer>({{w.text("fe1.example.com"), {}, fe1, kInside, PeerSide::inside},
-                                    {w.text("fe2.example.com"), {}, fe2, kInside, PeerSide::inside},
-                                    {w.text("imp.example.com"), {}, imp, kInside, PeerSide::inside},
-                                    {w.text("sip.other.example"), w.text("other.example"),
-                                     other_edge, kOutside, PeerSide::partner},
-                                    {w.text("sip.partner.example"), w.text("partner.example"),
-                                     partner_edge, kOutside, PeerSide::partner},
-                                    {w.text("sip.partner.example"), w.text("second.example"),
-                                     partner_edge, kOutside, PeerSide::partner}});
+  // Users of fe1 are given this edge for media, those of fe2 are not.
+  const auto peers =
+      w.slice<Peer>({{w.text("fe1.example.com"), {}, fe1, kInside, PeerSide::inside, 1},
+                     {w.text("fe2.example.com"), {}, fe2, kInside, PeerSide::inside},
+                     {w.text("imp.example.com"), {}, imp, kInside, PeerSide::inside},
+                     {w.text("sip.other.example"), w.text("other.example"), other_edge, kOutside,
+                      PeerSide::partner},
+                     {w.text("sip.partner.example"), w.text("partner.example"), partner_edge,
+                      kOutside, PeerSide::partner},
+                     {w.text("sip.partner.example"), w.text("second.example"), partner_edge,
+                      kOutside, PeerSide::partner}});
   Routing root{hops, {}, {}, peers, options.federation};
   write_routes(w, std::move(routes), root);
   return w.finish(root);
@@ -88,6 +95,7 @@ std::string make_media(uint16_t anchor_ports) {
     const auto last = static_cast<uint16_t>(50000 + anchor_ports - 1);
     root.pools = w.slice<MediaPool>(
         {{w.slice<IpAddress>({address("10.1.0.1")}), kOutside, 50000, last, PoolUse::anchor},
+         {w.slice<IpAddress>({address("10.1.0.1")}), kOutside, 40000, 40099, PoolUse::turn},
          {w.slice<IpAddress>({address("10.2.0.1"), address("2001:db8:2::1")}), kInside, 50000, last,
           PoolUse::anchor}});
   }

@@ -37,9 +37,10 @@ class Sections {
  public:
   explicit Sections(const WorldOptions& options = {});
   SnapshotView view() const {
-    return {&appliance_, &realms_, &listeners_, &routing_, &signalling_, &media_};
+    return {&appliance_, &realms_, &listeners_, &routing_, &signalling_, &media_, token_secrets};
   }
   const snapshot::Section<snapshot::Routing>& routing() const { return routing_; }
+  std::vector<TokenSecret> token_secrets;
 
  private:
   std::vector<std::string> bytes_;
@@ -81,6 +82,8 @@ class FakeOutbound : public Outbound {
   // Media: what the fast path would hear.
   void set_anchor(const AnchorUpdate& update) override;
   void end_anchor(uint64_t call) override { ended.push_back(call); }
+  int64_t wall_seconds() const override { return wall; }
+  int64_t wall = 1'800'000'000;
   struct Anchored : AnchorUpdate {
     std::string call_id_text;
   };
