@@ -105,19 +105,22 @@ Verdict judge_tcp(const Scene& s, const Local& local) {
   const PacketView& view = s.view;
   const Endpoint remote{view.source, view.source_port};
   if (local.listens(view.destination_port)) return s.pass(Class::listener, remote);
+  if (local.may_relay(view.destination_port)) return s.pass(Class::listener, remote);
   if (!is_ephemeral(view.destination_port)) return s.drop(Refusal::tcp_closed_port);
   const bool bare_syn = (view.tcp_flags & (ip::kTcpSyn | ip::kTcpAck)) == ip::kTcpSyn;
   return bare_syn ? s.drop(Refusal::tcp_syn_ephemeral) : s.pass(Class::established, remote);
 }
 
-Verdict judge_udp(const Scene& s) {
+// Media has looked at it before and takes nothing of this form; the kernel never sees it.
+Verdict judge_udp(const Scene& s, const Local& local) {
   const Endpoint remote{s.view.source, s.view.source_port};
+  if (local.is_media(s.view.destination_port)) return s.drop(Refusal::media_udp);
   return s.tables.is_udp_server(s.realm, remote) ? s.pass(Class::resolver, remote)
                                                  : s.drop(Refusal::udp_port);
 }
 
 // What could be served when it is whole; ports are judged then.
-Verdict judge_fragment(const Scene& s) {
+Verdict judge_fragment(const Scene& s, const Local& local) {
   const Endpoint sender{s.view.source, 0};
   switch (s.view.protocol) {
     case ip::kTcp:
@@ -125,8 +128,9 @@ Verdict judge_fragment(const Scene& s) {
     case ip::kIcmp6:
       return s.pass(Class::fragment, sender);
     case ip::kUdp:
-      return s.tables.is_udp_server(s.realm, s.view.source) ? s.pass(Class::fragment, sender)
-                                                            : s.drop(Refusal::udp_port);
+      return s.tables.is_udp_server(s.realm, s.view.source) || !local.media_udp.empty()
+                 ? s.pass(Class::fragment, sender)
+                 : s.drop(Refusal::udp_port);
     default:
       return s.drop(Refusal::protocol);
   }
@@ -138,12 +142,12 @@ Verdict judge_ip(const Scene& s) {
   if (is_neighbour_message(view)) return judge_neighbour(s);
   const Local* local = s.local(view.destination);
   if (local == nullptr) return s.drop(Refusal::not_our_address);
-  if (view.fragment != ip::Fragment::whole) return judge_fragment(s);
+  if (view.fragment != ip::Fragment::whole) return judge_fragment(s, *local);
   switch (view.protocol) {
     case ip::kTcp:
       return judge_tcp(s, *local);
     case ip::kUdp:
-      return judge_udp(s);
+      return judge_udp(s, *local);
     case ip::kIcmp:
     case ip::kIcmp6:
       return judge_icmp(s);

@@ -28,6 +28,14 @@ IpAddress link_local_of(const ip::Mac& mac) {
 
 bool Local::listens(uint16_t port) const { return std::ranges::binary_search(tcp_ports, port); }
 
+bool Local::is_media(uint16_t udp_port) const {
+  return std::ranges::any_of(media_udp, [&](const PortRange& r) { return r.contains(udp_port); });
+}
+
+bool Local::may_relay(uint16_t tcp_port) const {
+  return std::ranges::any_of(relay_tcp, [&](const PortRange& r) { return r.contains(tcp_port); });
+}
+
 AddressIndex::AddressIndex(std::span<const Key> keys)
     : buckets_(keys.empty() ? 0 : std::bit_ceil(2 * keys.size() + 1)) {
   for (size_t i = 0; i < keys.size(); ++i) {
@@ -64,6 +72,9 @@ Result<std::unique_ptr<const Tables>> Tables::build(const Sections& sections,
   if (auto done = tables->add_realms(sections, ports); !done) return std::unexpected(done.error());
   if (auto done = tables->add_listeners(sections); !done) return std::unexpected(done.error());
   if (auto done = tables->add_named(sections); !done) return std::unexpected(done.error());
+  if (sections.media != nullptr) {
+    if (auto done = tables->add_pools(*sections.media); !done) return std::unexpected(done.error());
+  }
   return tables;
 }
 
@@ -105,7 +116,7 @@ void Tables::add_local(uint16_t realm, const Prefix& address) {
     return local.realm == realm && local.prefix.address == address.address;
   });
   if (there) return;
-  locals_.push_back({realm, address, {}});
+  locals_.push_back({realm, address, {}, {}, {}});
   realms_[realm].subnets.push_back(address);
 }
 
@@ -121,9 +132,29 @@ Status Tables::add_listeners(const Sections& sections) {
                   "realm " + realms_[listener.realm].name + " has no address " +
                       listener.endpoint.address.text());
     }
-    locals_[at].tcp_ports.push_back(listener.endpoint.port);
+    const uint16_t port = listener.endpoint.port;
+    if (listener.transport == snapshot::Transport::udp) {
+      locals_[at].media_udp.push_back({port, port});
+    } else {
+      locals_[at].tcp_ports.push_back(port);
+    }
   }
   for (Local& local : locals_) std::ranges::sort(local.tcp_ports);
+  return {};
+}
+
+Status Tables::add_pools(const snapshot::Section<snapshot::Media>& media) {
+  for (const snapshot::MediaPool& pool : media.items(media.root().pools)) {
+    for (const IpAddress& address : media.items(pool.addresses)) {
+      const uint32_t at = locals_index_.find(pool.realm, address);
+      if (at == AddressIndex::kNone) {
+        return fail("media pool", "its realm has no address " + address.text());
+      }
+      const PortRange range{pool.first_port, pool.last_port};
+      locals_[at].media_udp.push_back(range);
+      if (pool.use == snapshot::PoolUse::turn) locals_[at].relay_tcp.push_back(range);
+    }
+  }
   return {};
 }
 

@@ -22,12 +22,22 @@ struct BoxPort {
   ip::Mac mac{};
 };
 
+struct PortRange {
+  uint16_t first = 0;
+  uint16_t last = 0;  // inclusive
+  bool contains(uint16_t port) const { return port >= first && port <= last; }
+};
+
 // One of our addresses in one realm.
 struct Local {
   uint16_t realm = 0;
-  Prefix prefix;                    // with the length of its subnet
-  std::vector<uint16_t> tcp_ports;  // of listeners, sorted
+  Prefix prefix;                     // with the length of its subnet
+  std::vector<uint16_t> tcp_ports;   // of listeners, sorted
+  std::vector<PortRange> media_udp;  // of media's listeners and relay ports
+  std::vector<PortRange> relay_tcp;  // that clients may have a TCP relay on (RFC 6062)
   bool listens(uint16_t port) const;
+  bool is_media(uint16_t udp_port) const;
+  bool may_relay(uint16_t tcp_port) const;
 };
 
 struct RealmEntry {
@@ -68,6 +78,7 @@ struct Sections {
   const snapshot::Section<snapshot::Listeners>& listeners;
   const snapshot::Section<snapshot::Routing>& routing;
   const snapshot::Section<snapshot::Resolver>& resolver;
+  const snapshot::Section<snapshot::Media>* media = nullptr;  // null: there is no media
 };
 
 class Tables {
@@ -101,6 +112,7 @@ class Tables {
   Tables() = default;
   Status add_realms(const Sections& sections, std::span<const BoxPort> ports);
   Status add_listeners(const Sections& sections);
+  Status add_pools(const snapshot::Section<snapshot::Media>& media);
   Status add_named(const Sections& sections);
   void add_local(uint16_t realm, const Prefix& address);
 

@@ -12,13 +12,13 @@ constexpr std::array<std::string_view, kPeerClassCount> kPeerClasses{"stranger",
                                                                      "trusted"};
 // In the order of the enumeration.
 constexpr std::array<std::string_view, kRefusalCount> kRefusals{
-    "unknown_realm",  "ether_type",       "other_mac",          "not_our_address",
-    "source_is_ours", "protocol",         "tcp_closed_port",    "tcp_syn_ephemeral",
-    "udp_port",       "arp_not_ours",     "arp_outside_subnet", "arp_conflict",
-    "nd_not_ours",    "nd_conflict",      "neighbour_flood",    "icmp_type",
-    "icmp_unrelated", "fragment_size",    "fragment_tiny",      "fragment_overlap",
-    "fragment_many",  "fragment_crowded", "fragment_timeout",   "fragment_content",
-    "foreign_source"};
+    "unknown_realm",    "ether_type",     "other_mac",        "not_our_address",
+    "source_is_ours",   "protocol",       "tcp_closed_port",  "tcp_syn_ephemeral",
+    "udp_port",         "media_udp",      "arp_not_ours",     "arp_outside_subnet",
+    "arp_conflict",     "nd_not_ours",    "nd_conflict",      "neighbour_flood",
+    "icmp_type",        "icmp_unrelated", "fragment_size",    "fragment_tiny",
+    "fragment_overlap", "fragment_many",  "fragment_crowded", "fragment_timeout",
+    "fragment_content", "foreign_source"};
 static_assert(!kRefusals.back().empty());
 
 }  // namespace

@@ -32,6 +32,7 @@ enum class Refusal : uint8_t {
   tcp_closed_port,     // no listener, not the ephemeral range
   tcp_syn_ephemeral,   // a new connection to a port that only we open connections from
   udp_port,            // UDP that is nobody's answer
+  media_udp,           // to a port of media, but with options or otherwise unusual
   arp_not_ours,        // about an address that is not ours
   arp_outside_subnet,  // sender is in none of the realm's subnets
   arp_conflict,        // somebody else says that our address is theirs

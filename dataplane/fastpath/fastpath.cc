@@ -49,6 +49,10 @@ std::vector<uint16_t> places_of(const std::vector<std::string>& before,
   return out;
 }
 
+bool has_section(const link::SnapshotOffer& offer, snapshot::Kind kind) {
+  return std::ranges::count(offer.sections, kind, &link::SectionRef::kind) != 0;
+}
+
 // The section of a kind among what the offer brought.
 template <class Root>
 Result<snapshot::Section<Root>> open_section(const link::SnapshotOffer& offer, std::span<Fd> fds) {
@@ -70,7 +74,7 @@ void Ready::watch(int fd) {
   }
 }
 
-Fastpath::Fastpath(Loop& loop, std::vector<Port> ports, rte_mempool* pool,
+Fastpath::Fastpath(Loop& loop, std::vector<Port> ports, FramePools pools,
                    std::unique_ptr<Crossing> crossing, Fd init, std::function<void()> stop)
     : loop_(loop),
       ports_(std::move(ports)),
@@ -84,11 +88,15 @@ Fastpath::Fastpath(Loop& loop, std::vector<Port> ports, rte_mempool* pool,
       tables_(admission::Tables::none()),
       ledger_(std::make_shared<Ledger>(Counters(), crossing->workers())),
       crossing_(std::move(crossing)),
-      adopted_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      adopted_ready_(loop, [this] { on_adopted(); }),
+      news_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      media_plan_(MediaControl::no_plan()),
+      routes_(std::make_shared<RouteTable>()),
+      media_(mirror_, *crossing_, news_.get()),
+      news_ready_(loop, [this] { on_news(); }),
       monitor_ready_(loop, [this] { follow_kernel(); }),
       beat_([this](Instant) { on_beat(); }) {
-  const Surroundings surroundings{ports_, pool, peers_, mirror_, *crossing_, adopted_event_.get()};
+  for (const Port& port : ports_) media_ports_.push_back({port.name, port.mac});
+  const Surroundings surroundings{ports_, pools, peers_, mirror_, *crossing_, news_.get()};
   for (uint8_t i = 0; i < crossing_->workers(); ++i) {
     workers_.push_back(std::make_unique<Worker>(surroundings, i));
   }
@@ -99,7 +107,7 @@ Fastpath::~Fastpath() {
 }
 
 Status Fastpath::start() {
-  if (!adopted_event_) return fail_errno("fastpath", "cannot make an event");
+  if (!news_) return fail_errno("fastpath", "cannot make an event");
   submit(false);
   for (const auto& worker : workers_) {
     if (auto started = worker->start(plans_.back().get()); !started) return started;
@@ -113,7 +121,7 @@ void Fastpath::serve() {
                 log::warning("fastpath", "init is gone ({}): nothing to forward for", reason);
                 stop_();
               });
-  adopted_ready_.watch(adopted_event_.get());
+  news_ready_.watch(news_.get());
   set_beat_alarm();
   (void)init_.send(link::Ready{});
 }
@@ -130,11 +138,27 @@ void Fastpath::on_init_message(link::Received message) {
       return on_tap(message);
     case MessageKind::netlink_socket:
       return on_netlink(message);
+    case MessageKind::sealing_key:
+      if (message.fds.size() != 1) return;
+      if (auto taken = media_.take_key(message.fds[0]); !taken) {
+        log::error("fastpath", "{}", taken.error().text());
+      }
+      return;
+    case MessageKind::session_memory:
+      return on_session_memory(message);
     case MessageKind::stop:
       return stop_();
     default:
       return;
   }
+}
+
+void Fastpath::on_session_memory(link::Received& message) {
+  const auto memory = link::decode<link::SessionMemory>(message.payload);
+  if (!memory || message.fds.size() != 1) return;
+  const auto complete = media_.take_memory(*memory, message.fds[0]);
+  if (!complete) return log::error("fastpath", "{}", complete.error().text());
+  if (*complete) submit(false);
 }
 
 void Fastpath::on_counters(link::Received& message) {
@@ -143,54 +167,6 @@ void Fastpath::on_counters(link::Received& message) {
   if (!page) return log::error("fastpath", "counters: {}", page.error().text());
   ledger_ = std::make_shared<Ledger>(Counters(std::move(*page)), workers_.size());
   submit(false);
-}
-
-void Fastpath::on_link_opened(link::Received& message) {
-  const auto opened = link::decode<link::LinkOpened>(message.payload);
-  if (!opened || opened->peer != link::Process::signal || message.fds.size() != 1) return;
-  // A new signal connects anew; what the former one said is void.
-  forget_peers();
-  signal_ = std::make_unique<link::Channel>(loop_, link::Process::fastpath, link::Process::signal,
-                                            std::move(message.fds[0]));
-  signal_->start([this](link::Received m) { on_signal_message(m); },
-                 [this](const std::string&) { forget_peers(); });
-}
-
-void Fastpath::on_signal_message(link::Received message) {
-  if (message.kind == MessageKind::peer_connected) {
-    auto peer = link::decode<link::PeerConnected>(message.payload);
-    if (peer) connect_peer(std::move(*peer));
-  } else if (message.kind == MessageKind::peer_gone) {
-    const auto peer = link::decode<link::PeerGone>(message.payload);
-    if (!peer) return;
-    const uint16_t realm = tables_->find_realm(peer->realm);
-    if (realm != admission::kNoRealm) return peers_.disconnect(realm, peer->remote);
-    std::erase_if(early_peers_, [&](const link::PeerConnected& early) {
-      return early.realm == peer->realm && early.remote == peer->remote;
-    });
-  }
-}
-
-void Fastpath::connect_peer(link::PeerConnected peer) {
-  const uint16_t realm = tables_->find_realm(peer.realm);
-  missing_neighbour_ =
-      missing_neighbour_ || (mirror_.incomplete() && realm != admission::kNoRealm &&
-                             !mirror_.find_neighbour(realm, peer.remote.address));
-  if (realm == admission::kNoRealm && early_peers_.size() < admission::Peers::kMost) {
-    early_peers_.push_back(std::move(peer));
-  } else if (realm == admission::kNoRealm || !peers_.connect(realm, peer.remote, peer.trusted)) {
-    ++peers_not_kept_;
-  }
-}
-
-bool Fastpath::is_wanted(uint16_t realm, const IpAddress& address) const {
-  return tables_->is_named(realm, address) ||
-         peers_.find(realm, {address, 0}) != admission::PeerClass::stranger;
-}
-
-void Fastpath::forget_peers() {
-  peers_.clear();
-  early_peers_.clear();
 }
 
 Result<std::shared_ptr<const admission::Tables>> Fastpath::compile(const link::SnapshotOffer& offer,
@@ -206,7 +182,14 @@ Result<std::shared_ptr<const admission::Tables>> Fastpath::compile(const link::S
   if (!routing) return std::unexpected(routing.error());
   auto resolver = open_section<snapshot::Resolver>(offer, fds);
   if (!resolver) return std::unexpected(resolver.error());
-  auto tables = admission::Tables::build({*realms, *listeners, *routing, *resolver}, box_ports_);
+  std::optional<snapshot::Section<snapshot::Media>> media;
+  if (has_section(offer, snapshot::Kind::media)) {
+    auto opened = open_section<snapshot::Media>(offer, fds);
+    if (!opened) return std::unexpected(opened.error());
+    media = std::move(*opened);
+  }
+  auto tables = admission::Tables::build(
+      {*realms, *listeners, *routing, *resolver, media ? &*media : nullptr}, box_ports_);
   if (!tables) return std::unexpected(tables.error());
   if ((*tables)->realms().size() > Worker::kMostRealms) {
     return fail("realms", "more than " + std::to_string(Worker::kMostRealms));
@@ -219,16 +202,20 @@ Result<std::shared_ptr<const admission::Tables>> Fastpath::compile(const link::S
   return std::shared_ptr<const admission::Tables>(std::move(*tables));
 }
 
+void Fastpath::refuse(const link::SnapshotOffer& offer, const Error& error) {
+  const std::string reason = error.text();
+  log::error("fastpath", "generation {} refused: {}", offer.generation, reason);
+  (void)init_.send(link::SnapshotRunning{offer.generation, offer.revision, false, reason});
+}
+
 void Fastpath::on_offer(link::Received& message) {
   const auto offer = link::decode<link::SnapshotOffer>(message.payload);
   if (!offer) return log::error("fastpath", "an offer that cannot be read");
   auto tables = compile(*offer, message.fds);
-  if (!tables) {
-    const std::string reason = tables.error().text();
-    log::error("fastpath", "generation {} refused: {}", offer->generation, reason);
-    (void)init_.send(link::SnapshotRunning{offer->generation, offer->revision, false, reason});
-    return;
-  }
+  if (!tables) return refuse(*offer, tables.error());
+  auto media = media_.compile(*offer, message.fds, media_ports_);
+  if (!media) return refuse(*offer, media.error());
+  media_plan_ = std::move(*media);
   generation_ = offer->generation;
   revision_ = offer->revision;
   adopt_tables(std::move(*tables));
@@ -248,8 +235,15 @@ void Fastpath::adopt_tables(std::shared_ptr<const admission::Tables> tables) {
   // Peers and the mirror go by a realm's place in the snapshot.
   peers_.renumber(places_of(before, after));
   for (link::PeerConnected& peer : std::exchange(early_peers_, {})) connect_peer(std::move(peer));
+  wanted_neighbours_.clear();
   mirror_.set_realms(std::move(after));
+  update_routes();
   start_mirror();
+}
+
+// Realms are numbered anew with their routes; the caller submits a plan.
+void Fastpath::update_routes() {
+  routes_ = std::make_shared<RouteTable>(routes_->epoch() + 1, mirror_.all_routes());
 }
 
 void Fastpath::start_mirror() {
@@ -280,6 +274,9 @@ void Fastpath::follow_kernel() {
                read.error().text());
     monitor_ready_.watch(-1);
   }
+  if (!mirror_.take_changed_routes()) return;
+  update_routes();
+  submit(false);
 }
 
 void Fastpath::submit(bool answers) {
@@ -290,14 +287,25 @@ void Fastpath::submit(bool answers) {
   plan->answers = answers;
   plan->tables = tables_;
   plan->ledger = ledger_;
+  plan->routes = routes_;
+  plan->media = media_plan_;
+  plan->media_parts = media_.parts();
   complete_plan(*plan, box_ports_, taps_);
   plans_.push_back(std::move(plan));
   for (const auto& worker : workers_) worker->offer(plans_.back().get());
 }
 
-void Fastpath::on_adopted() {
+void Fastpath::on_news() {
   uint64_t ignored;
-  (void)!::read(adopted_event_.get(), &ignored, sizeof ignored);
+  (void)!::read(news_.get(), &ignored, sizeof ignored);
+  on_adopted();
+  media_.read_reports([this](const Report& report) { on_report(report); },
+                      [this](const link::AnchorHeld& held) {
+                        if (signal_) (void)signal_->send(held);
+                      });
+}
+
+void Fastpath::on_adopted() {
   uint64_t adopted = plans_.back()->sequence;
   for (const auto& worker : workers_) adopted = std::min(adopted, worker->adopted());
   for (const auto& plan : plans_) {
@@ -332,6 +340,7 @@ void Fastpath::publish_counts() {
   Counters& page = ledger_->page();
   page.beat(alive);
   const Meters& meters = plans_.back()->meters;
+  page.set(plans_.back()->media_meters.sessions, media_.session_count());
   page.set(meters.peers, peers_.size());
   page.set(meters.peers_not_kept, peers_not_kept_);
   page.set(meters.neighbours_not_kept, mirror_.not_kept());

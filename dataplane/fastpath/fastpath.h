@@ -4,10 +4,12 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "dataplane/fastpath/media_control.h"
 #include "dataplane/fastpath/mirror.h"
 #include "dataplane/fastpath/plan.h"
 #include "dataplane/fastpath/ports.h"
@@ -37,7 +39,7 @@ class Fastpath {
  public:
   // `init`: the link to init. `stop` is called once when there is nothing left to do.
   // `pool`, `crossing`: of all workers, which are as many as `crossing` is for.
-  Fastpath(Loop& loop, std::vector<Port> ports, rte_mempool* pool,
+  Fastpath(Loop& loop, std::vector<Port> ports, FramePools pools,
            std::unique_ptr<Crossing> crossing, Fd init, std::function<void()> stop);
   ~Fastpath();
 
@@ -48,8 +50,12 @@ class Fastpath {
 
  private:
   void on_init_message(link::Received message);
+  void open_link(link::Process peer, Fd socket);
   void on_signal_message(link::Received message);
+  void on_control_message(link::Received message);
+  void on_front_message(link::Received message);
   void connect_peer(link::PeerConnected peer);
+  void disconnect_peer(const link::PeerGone& peer);
   void forget_peers();
   bool is_wanted(uint16_t realm, const IpAddress& address) const;
   void on_counters(link::Received& message);
@@ -57,15 +63,20 @@ class Fastpath {
   void on_offer(link::Received& message);
   void on_tap(link::Received& message);
   void on_netlink(link::Received& message);
+  void on_session_memory(link::Received& message);
+  void on_report(const Report& report);
+  void on_news();
   void on_adopted();
   void on_beat();
   void on_second();
 
   Result<std::shared_ptr<const admission::Tables>> compile(const link::SnapshotOffer& offer,
                                                            std::span<Fd> fds) const;
+  void refuse(const link::SnapshotOffer& offer, const Error& error);
   void adopt_tables(std::shared_ptr<const admission::Tables> tables);
   // Makes a plan of what is there now and gives it to the workers.
   void submit(bool answers);
+  void update_routes();
   void start_mirror();
   void follow_kernel();
   void publish_counts();
@@ -74,9 +85,12 @@ class Fastpath {
   Loop& loop_;
   std::vector<Port> ports_;
   std::vector<admission::BoxPort> box_ports_;
+  std::vector<media::BoxPort> media_ports_;
   std::function<void()> stop_;
   link::Channel init_;
   std::unique_ptr<link::Channel> signal_;
+  std::unique_ptr<link::Channel> control_;
+  std::unique_ptr<link::Channel> front_;
 
   uint64_t seed_;
   admission::Peers peers_;
@@ -85,6 +99,8 @@ class Fastpath {
   Mirror mirror_;
   std::unique_ptr<netlink::Monitor> monitor_;
   bool missing_neighbour_ = false;  // a peer's is not mirrored
+  // To which media packets go: bounded by what workers ask for, forgotten with the realms' places.
+  std::set<std::pair<uint16_t, IpAddress>> wanted_neighbours_;
 
   std::shared_ptr<const admission::Tables> tables_;
   std::shared_ptr<Ledger> ledger_;
@@ -96,9 +112,12 @@ class Fastpath {
   std::vector<std::unique_ptr<Plan>> plans_;
 
   std::unique_ptr<Crossing> crossing_;
-  Fd adopted_event_;
+  Fd news_;  // an eventfd: workers have adopted a plan, or reported something
+  std::shared_ptr<const media::Plan> media_plan_;
+  std::shared_ptr<const RouteTable> routes_;
+  MediaControl media_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  Ready adopted_ready_;
+  Ready news_ready_;
   Ready monitor_ready_;
   Alarm beat_;
   unsigned beats_ = 0;

@@ -13,6 +13,7 @@ void Worker::hold(uint16_t port, const admission::Verdict& verdict, const ip::Pa
   count(verdict, Direction::in, 0);
   const MutableBytes whole = reassembly_.add(verdict.realm, verdict.peer, view, now_);
   if (whole.empty()) return;
+  if (view.protocol == ip::kUdp && relay_whole(port, whole)) return;
   ip::PacketView packet;
   auto judged = classify_inbound(*plan_->tables, peers_, port, whole, packet);
   if (judged.passes() && judged.as >= admission::Class::neighbour) {
@@ -33,7 +34,7 @@ void Worker::send_in_pieces(const admission::Verdict& verdict, const ip::PacketV
     if (out.count == out.frames.size()) {
       return lose(verdict.realm, Direction::out, Loss::transmit_full);
     }
-    rte_mbuf* const piece = rte_pktmbuf_alloc(pool_);
+    rte_mbuf* const piece = rte_pktmbuf_alloc(pools_.frames);
     if (piece == nullptr) return lose(verdict.realm, Direction::out, Loss::transmit_full);
     const MutableBytes room(rte_pktmbuf_mtod(piece, std::byte*), rte_pktmbuf_tailroom(piece));
     size_t size = 0;
@@ -44,7 +45,8 @@ void Worker::send_in_pieces(const admission::Verdict& verdict, const ip::PacketV
     }
     offset += taken;
     count(verdict, Direction::out, size);
-    queue(path, piece, static_cast<uint16_t>(size));
+    (void)rte_pktmbuf_append(piece, static_cast<uint16_t>(size));
+    queue(path, piece);
   }
 }
 

@@ -62,7 +62,7 @@ Result<Options> parse_options(std::span<char*> arguments) {
   return out;
 }
 
-Result<std::vector<Port>> open_ports(const Options& options, rte_mempool** pool) {
+Result<std::vector<Port>> open_ports(const Options& options, FramePools& pools) {
   std::vector<std::string> pci;
   for (const PortSpec& spec : options.ports) {
     if (spec.is_pci()) pci.push_back(spec.interface);
@@ -72,12 +72,12 @@ Result<std::vector<Port>> open_ports(const Options& options, rte_mempool** pool)
       !started) {
     return std::unexpected(started.error());
   }
-  auto frames = make_frame_pool(count, options.workers);
-  if (!frames) return std::unexpected(frames.error());
-  *pool = *frames;
+  auto made = make_frame_pools(count, options.workers);
+  if (!made) return std::unexpected(made.error());
+  pools = *made;
   std::vector<Port> ports;
   for (const PortSpec& spec : options.ports) {
-    auto port = open_port(spec, *pool, options.workers);
+    auto port = open_port(spec, pools.frames, options.workers);
     if (!port) return std::unexpected(port.error());
     ports.push_back(std::move(*port));
   }
@@ -100,15 +100,15 @@ int run(std::span<char*> arguments) {
   if (::fcntl(link::kInitLinkFd, F_SETFD, FD_CLOEXEC) != 0) {
     return fatal({"descriptor 3", "there is no link to init", "fedge-init starts this program"});
   }
-  rte_mempool* pool = nullptr;
-  auto ports = open_ports(*options, &pool);
+  FramePools pools;
+  auto ports = open_ports(*options, pools);
   if (!ports) return fatal(ports.error());
   auto crossing = Crossing::make(options->workers);
   if (!crossing) return fatal(crossing.error());
 
   Loop loop;
   SignalWatcher signals(loop, [&](int) { loop.stop(); });
-  Fastpath fastpath(loop, std::move(*ports), pool, std::move(*crossing), Fd(link::kInitLinkFd),
+  Fastpath fastpath(loop, std::move(*ports), pools, std::move(*crossing), Fd(link::kInitLinkFd),
                     [&] { loop.stop(); });
   if (auto started = fastpath.start(); !started) return fatal(started.error());
   if (auto dropped = give_up_root(); !dropped) return fatal(dropped.error());

@@ -7,7 +7,7 @@ namespace fedge::fastpath {
 namespace {
 
 constexpr std::array<std::string_view, kLossCount> kLosses{
-    "no_tap", "tap_full", "tap_down", "transmit_full", "above_mtu", "crossing_full"};
+    "no_tap", "tap_full", "tap_down", "transmit_full", "above_mtu", "crossing_full", "front_full"};
 constexpr std::array<std::string_view, 2> kDirections{"in", "out"};
 
 uint32_t drop_series(Counters& counters, std::string_view reason) {

@@ -22,8 +22,9 @@ enum class Loss : uint8_t {
   transmit_full,  // the port took nothing for a long time
   above_mtu,      // the kernel sent more than the realm's MTU
   crossing_full,  // the worker that it belongs to is behind
+  front_full,     // so is front, or it is not there
 };
-inline constexpr int kLossCount = static_cast<int>(Loss::crossing_full) + 1;
+inline constexpr int kLossCount = static_cast<int>(Loss::front_full) + 1;
 std::string_view text(Loss loss);
 
 enum class Direction : uint8_t { in, out };

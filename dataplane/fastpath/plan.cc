@@ -5,6 +5,7 @@ namespace fedge::fastpath {
 void complete_plan(Plan& plan, std::span<const admission::BoxPort> ports, const TapSet& taps) {
   plan.meters =
       Meters::make(plan.ledger->page(), plan.ledger->workers(), ports, plan.tables->realms());
+  plan.media_meters = MediaMeters::make(plan.ledger->page());
   plan.realms.clear();
   plan.realm_of_tap.clear();
   for (const admission::RealmEntry& realm : plan.tables->realms()) {

@@ -12,7 +12,10 @@
 #include "dataplane/admission/tables.h"
 #include "dataplane/fastpath/crossing.h"
 #include "dataplane/fastpath/ledger.h"
+#include "dataplane/fastpath/media_part.h"
 #include "dataplane/fastpath/meters.h"
+#include "dataplane/fastpath/routes.h"
+#include "dataplane/media/plan.h"
 #include "firmware/base/fd.h"
 
 namespace fedge::fastpath {
@@ -40,8 +43,13 @@ struct Plan {
   std::shared_ptr<const admission::Tables> tables;
   std::shared_ptr<Ledger> ledger;
   Meters meters;
+  MediaMeters media_meters;
   std::vector<RealmPath> realms;       // as in tables
   std::vector<uint16_t> realm_of_tap;  // by descriptor; kNoRealm for others
+  std::shared_ptr<const RouteTable> routes;
+  // Null while media has no memory for sessions.
+  std::shared_ptr<const media::Plan> media;
+  std::array<MediaPart*, kMostWorkers> media_parts{};
 };
 
 // `tables`, `ledger`, `sequence` and the numbers are set by the caller before.

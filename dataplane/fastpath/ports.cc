@@ -42,6 +42,10 @@ unsigned pool_frames(size_t ports, uint8_t workers) {
          workers * kFramesInHand;
 }
 
+constexpr uint16_t kLargeRoom = RTE_PKTMBUF_HEADROOM + kMostLarge;
+
+unsigned large_frames(uint8_t workers) { return 128 + 64u * workers; }
+
 // Sockets that hand out frames, among all descriptors of this process.
 std::set<int> list_frame_sockets() {
   std::set<int> out;
@@ -180,15 +184,21 @@ bool PortSpec::is_pci() const {
 }
 
 unsigned pool_megabytes(size_t ports, uint8_t workers) {
-  constexpr unsigned kPerFrame = kRoom + sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE;
-  constexpr unsigned kOthers = 24u << 20;  // rings, devices, EAL
-  return (pool_frames(ports, workers) * kPerFrame + kOthers) >> 20;
+  // In pages of 4 kB a buffer begins in one of its own. What is not touched costs nothing.
+  constexpr unsigned kPage = 4096;
+  constexpr unsigned kPages = kLargeRoom / kPage + 1;
+  constexpr unsigned kOthers = 32u << 20;  // rings, devices, EAL
+  return ((pool_frames(ports, workers) + kPages * large_frames(workers)) * kPage + kOthers) >> 20;
 }
 
-Result<rte_mempool*> make_frame_pool(size_t ports, uint8_t workers) {
-  rte_mempool* const pool = rte_pktmbuf_pool_create("frames", pool_frames(ports, workers), kCache,
-                                                    0, kRoom, static_cast<int>(rte_socket_id()));
-  if (pool != nullptr) return pool;
+Result<FramePools> make_frame_pools(size_t ports, uint8_t workers) {
+  const auto socket = static_cast<int>(rte_socket_id());
+  FramePools pools;
+  pools.frames = rte_pktmbuf_pool_create("frames", pool_frames(ports, workers), kCache, kPrivate,
+                                         kRoom, socket);
+  pools.large =
+      rte_pktmbuf_pool_create("large", large_frames(workers), 0, kPrivate, kLargeRoom, socket);
+  if (pools.frames != nullptr && pools.large != nullptr) return pools;
   return fail("fastpath", std::string("no memory for frames: ") + rte_strerror(rte_errno));
 }
 

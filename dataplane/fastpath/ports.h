@@ -34,9 +34,18 @@ struct Port {
   std::vector<int> wake_fds;
 };
 
-// One pool for all ports: what is received on one port may leave on another without a copy.
-Result<rte_mempool*> make_frame_pool(size_t ports, uint8_t workers);
-// Memory that this pool needs, in megabytes.
+struct FramePools {
+  // For all ports: what is received on one port may leave on another without a copy.
+  rte_mempool* frames = nullptr;
+  // With room for what was put together from fragments, or came from front.
+  rte_mempool* large = nullptr;
+};
+inline constexpr uint16_t kMostLarge = 9216 + 128;
+// Octets of each buffer that are the worker's own (rte_mbuf_to_priv).
+inline constexpr uint16_t kPrivate = 128;
+
+Result<FramePools> make_frame_pools(size_t ports, uint8_t workers);
+// Memory that the pools need, in megabytes.
 unsigned pool_megabytes(size_t ports, uint8_t workers);
 
 // A pair of queues for each worker. Kernel interfaces: AF_XDP, which has one pair only, or

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "dataplane/admission/classifier.h"
+#include "dataplane/fastpath/frame.h"
 #include "dataplane/fastpath/tag.h"
 
 namespace fedge::fastpath {
@@ -28,8 +29,6 @@ constexpr Duration kStuck = 100ms;
 constexpr unsigned long kTimerSlackNs = 1000;
 constexpr uint8_t kFirst = 0;  // the worker of what has to be in one place
 
-std::byte* bytes_of(rte_mbuf* frame) { return rte_pktmbuf_mtod(frame, std::byte*); }
-
 void forget_error(int socket) {
   int error = 0;
   socklen_t size = sizeof error;
@@ -40,7 +39,7 @@ void forget_error(int socket) {
 
 Worker::Worker(const Surroundings& surroundings, uint8_t number)
     : ports_(surroundings.ports),
-      pool_(surroundings.pool),
+      pools_(surroundings.pools),
       peers_(surroundings.peers),
       mirror_(surroundings.mirror),
       crossing_(surroundings.crossing),
@@ -97,6 +96,7 @@ void Worker::run() {
     if (offered != plan_) adopt(offered);
     const Instant now = now_monotonic();
     const bool moved = run_round(now);
+    if (now >= next_beat_) beat(now);
     alive_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     counters_->add(plan_->meters.rounds);
     bool waiting = false;
@@ -113,6 +113,8 @@ void Worker::adopt(const Plan* plan) {
   if (plan_ != nullptr && plan_->tables != plan->tables) reassembly_.clear();
   plan_ = plan;
   counters_ = &plan->ledger->tally(number_);
+  media_ = plan->media_parts[number_];
+  if (media_ != nullptr) media_->use(plan->media.get(), plan->routes.get(), now_monotonic());
   // What waits in a tap says so again: the descriptors are watched by level.
   std::ranges::fill(tap_ready_, uint8_t{1});
   adopted_.store(plan->sequence, std::memory_order_release);
@@ -145,14 +147,17 @@ bool Worker::run_round(Instant now) {
   unsigned moved = 0;
   now_ = now;
   reassembly_.expire(now);
+  if (media_ != nullptr) media_->begin_round(now);
   const auto ports = static_cast<uint16_t>(ports_.size());
   const auto realms = static_cast<uint16_t>(plan_->realms.size());
   for (uint16_t port = 0; port < ports; ++port) moved += receive(port);
   moved += receive_crossed();
+  if (media_ != nullptr) moved += read_front();
   for (uint16_t realm = 0; realm < realms; ++realm) {
     if (tap_ready_[realm] != 0) moved += read_tap(realm);
   }
   for (uint16_t port = 0; port < ports; ++port) flush(port, now);
+  if (media_ != nullptr) media_->wake_front();
   return moved != 0;
 }
 
@@ -165,8 +170,13 @@ uint16_t Worker::receive(uint16_t port) {
   counters_->add(plan_->meters.ports[port].received, count);
   counters_->add(plan_->meters.received[number_], count);
   for (uint16_t i = 0; i < count; ++i) {
-    if (punt(port, frames[i])) rte_pktmbuf_free(frames[i]);
+    media::Packet& packet = packets_[i];
+    packet = {};
+    packet.handle = frames[i];
+    packet.port = port;
+    lay_open(packet);
   }
+  relay({packets_.data(), count});
   return count;
 }
 
@@ -174,16 +184,10 @@ uint16_t Worker::receive_crossed() {
   std::array<rte_mbuf*, kBurst> frames;
   const unsigned count = crossing_.take(number_, frames);
   for (unsigned i = 0; i < count; ++i) {
-    if (punt(frames[i]->port, frames[i])) rte_pktmbuf_free(frames[i]);
+    packets_[i] = *static_cast<const media::Packet*>(rte_mbuf_to_priv(frames[i]));
   }
+  relay({packets_.data(), count});
   return static_cast<uint16_t>(count);
-}
-
-void Worker::hand_over(uint8_t worker, uint16_t port, rte_mbuf* frame) {
-  frame->port = port;  // our number of it from here on, not the driver's
-  if (crossing_.send(worker, {&frame, 1}) == 1) return counters_->add(plan_->meters.crossed);
-  counters_->add(plan_->meters.losses[static_cast<size_t>(Loss::crossing_full)]);
-  rte_pktmbuf_free(frame);
 }
 
 bool Worker::punt(uint16_t port, rte_mbuf* frame) {
@@ -192,7 +196,11 @@ bool Worker::punt(uint16_t port, rte_mbuf* frame) {
                                   {bytes_of(frame), rte_pktmbuf_data_len(frame)}, view);
   if (verdict.as >= admission::Class::neighbour && verdict.passes()) [[unlikely]] {
     if (number_ != kFirst) {
-      hand_over(kFirst, port, frame);
+      media::Packet packet;
+      packet.handle = frame;
+      packet.port = port;
+      lay_open(packet);
+      hand_over(kFirst, packet);
       return false;
     }
     if (verdict.as == admission::Class::fragment) {
@@ -243,7 +251,7 @@ uint16_t Worker::read_tap(uint16_t realm) {
 
 // False when the tap has nothing more.
 bool Worker::read_frame(uint16_t realm) {
-  if (spare_ == nullptr) spare_ = rte_pktmbuf_alloc(pool_);
+  if (spare_ == nullptr) spare_ = rte_pktmbuf_alloc(pools_.frames);
   if (spare_ == nullptr) return false;
   const int tap = plan_->realms[realm].tap(number_);
   const ssize_t size = ::read(tap, bytes_of(spare_), rte_pktmbuf_tailroom(spare_));
@@ -271,18 +279,24 @@ void Worker::send_out(uint16_t realm, rte_mbuf* frame, uint16_t size) {
   if (size > path.most_frame) [[unlikely]]
     return send_in_pieces(verdict, view);
   count(verdict, Direction::out, size);
-  queue(path, frame, size);
+  (void)rte_pktmbuf_append(frame, size);
+  queue(path, frame);
   spare_ = nullptr;
 }
 
-void Worker::queue(const RealmPath& path, rte_mbuf* frame, uint16_t size) {
-  (void)rte_pktmbuf_append(frame, size);
+void Worker::queue(const RealmPath& path, rte_mbuf* frame) {
   if (path.vlan != 0) {
     (void)rte_pktmbuf_prepend(frame, ip::kVlanSize);
     insert_tag(bytes_of(frame), path.vlan);
   }
   Outgoing& out = outgoing_[path.port];
   out.frames[out.count++] = frame;
+}
+
+bool Worker::has_room(uint16_t port) {
+  Outgoing& out = outgoing_[port];
+  if (out.count == out.frames.size()) flush(port, now_);
+  return out.count < out.frames.size();
 }
 
 void Worker::flush(uint16_t port, Instant now) {
@@ -312,7 +326,9 @@ void Worker::flush(uint16_t port, Instant now) {
 void Worker::sleep(Duration at_most) {
   if (at_most == Duration::zero()) return wait(at_most);
   counters_->add(plan_->meters.sleeps);
-  wait(crossing_.may_sleep(number_) ? at_most : Duration::zero());
+  const bool quiet =
+      crossing_.may_sleep(number_) && (media_ == nullptr || media_->front_may_sleep());
+  wait(quiet ? at_most : Duration::zero());
   crossing_.woke(number_);
 }
 
@@ -328,6 +344,8 @@ void Worker::wait(Duration at_most) {
     if (fd == crossing_.wake_fd(number_)) {
       uint64_t ignored;
       (void)!::read(fd, &ignored, sizeof ignored);
+    } else if (fd == front_event_) {
+      media_->on_front_woken();
     } else if (is_port(fd)) {
       // A port that went down says so until it is asked; frames come again when it is up.
       if ((events[static_cast<size_t>(i)].events & EPOLLERR) != 0) forget_error(fd);

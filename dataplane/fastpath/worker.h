@@ -26,7 +26,7 @@ namespace fedge::fastpath {
 // What the workers share. All of it outlives them.
 struct Surroundings {
   std::span<const Port> ports;
-  rte_mempool* pool;
+  FramePools pools;
   const admission::Peers& peers;
   const Mirror& mirror;
   Crossing& crossing;
@@ -65,10 +65,18 @@ class Worker {
   bool run_round(Instant now);
   uint16_t receive(uint16_t port);
   uint16_t receive_crossed();
-  void hand_over(uint8_t worker, uint16_t port, rte_mbuf* frame);
   // False: it was handed to another worker.
   bool punt(uint16_t port, rte_mbuf* frame);
   bool may_ask(const admission::Verdict& verdict, const ip::PacketView& view);
+  // Media (relaying.cc).
+  void relay(std::span<media::Packet> burst);
+  void settle(media::Packet& packet);
+  void send(const media::Packet& packet);
+  void send_in_pieces(const RealmPath& path, const media::Packet& packet);
+  bool relay_whole(uint16_t port, Bytes whole);
+  uint16_t read_front();
+  void hand_over(uint8_t worker, const media::Packet& packet);
+  void beat(Instant now);
   void hold(uint16_t port, const admission::Verdict& verdict, const ip::PacketView& view);
   void write_to_tap(const admission::Verdict& verdict, std::byte* frame,
                     const ip::PacketView& view);
@@ -77,7 +85,9 @@ class Worker {
   void send_out(uint16_t realm, rte_mbuf* frame, uint16_t size);
   void send_in_pieces(const admission::Verdict& verdict, const ip::PacketView& whole);
   void refuse_size(uint16_t realm, const ip::PacketView& packet, uint16_t mtu);
-  void queue(const RealmPath& path, rte_mbuf* frame, uint16_t size);
+  // With its size; tags it.
+  void queue(const RealmPath& path, rte_mbuf* frame);
+  bool has_room(uint16_t port);
   void flush(uint16_t port, Instant now);
   void wait(Duration at_most);
   void sleep(Duration at_most);
@@ -88,7 +98,7 @@ class Worker {
   void count(const admission::Verdict& verdict, Direction direction, size_t size);
 
   std::span<const Port> ports_;
-  rte_mempool* pool_;
+  FramePools pools_;
   const admission::Peers& peers_;
   const Mirror& mirror_;
   Crossing& crossing_;
@@ -106,6 +116,12 @@ class Worker {
   // The worker's own.
   const Plan* plan_ = nullptr;
   Tally* counters_ = nullptr;
+  MediaPart* media_ = nullptr;
+  int front_event_ = -1;  // that is watched
+  uint32_t front_number_ = 0;
+  std::array<media::Packet, kBurst> packets_;
+  uint32_t next_fragment_id_ = 0;
+  Instant next_beat_{};
   std::vector<Outgoing> outgoing_;                                        // by port
   std::vector<uint8_t> tap_ready_;                                        // by realm
   std::vector<admission::Budget<admission::StrangersBudget>> strangers_;  // by realm

@@ -252,6 +252,35 @@ TEST_F(Classifier, B6_FragmentsAreHeldWhenTheWholeCouldBeServed) {
   expect(in(piece("10.0.0.1", ip::kTcp)), Refusal::source_is_ours);
 }
 
+TEST_F(Classifier, M1_WhatIsForMediaNeverReachesTheKernel) {
+  const auto datagram = [](const char* from, uint16_t port) {
+    return eth().ipv4(from, "10.0.0.1", ip::kUdp).udp(53, port);
+  };
+  const auto piece = [](const char* to) {
+    return eth().ipv4("10.0.0.2", to, ip::kUdp, ip::kIpv4MoreFragments).raw("12345678");
+  };
+  expect(in(datagram("10.0.0.53", 50004)), {kOutside, Class::resolver, PeerClass::known});
+  sections_.media = sample_media();
+  auto tables = build_sample(sections_);
+  ASSERT_TRUE(tables) << tables.error().text();
+  tables_ = std::move(*tables);
+  for (const uint16_t port : {uint16_t{50000}, uint16_t{50009}, uint16_t{51004}}) {
+    expect(in(datagram("10.0.0.53", port)), Refusal::media_udp);
+    expect(in(datagram("10.0.0.2", port)), Refusal::media_udp);
+  }
+  expect(in(datagram("10.0.0.53", 50010)), {kOutside, Class::resolver, PeerClass::known});
+  // TCP relays are front's (RFC 6062), but none of anchored calls.
+  expect(in(tcp("10.0.0.2", "10.0.0.1", 50004, ip::kTcpSyn)), {kOutside, Class::listener});
+  expect(in(tcp("10.0.0.2", "10.0.0.1", 51004, ip::kTcpSyn)), Refusal::tcp_closed_port);
+  // Whose port it is for is seen when it is whole.
+  expect(in(piece("10.0.0.1")), {kOutside, Class::fragment});
+  expect(in(eth()
+                .vlan(7)
+                .ipv4("10.0.0.2", "10.7.0.1", ip::kUdp, ip::kIpv4MoreFragments)
+                .raw("12345678")),
+         Refusal::udp_port);
+}
+
 TEST(AdmittedPeers, T7_FollowTheirRealmsToANewPlace) {
   Peers peers(1);
   const auto remote = [](const char* text) { return *Endpoint::parse(text); };

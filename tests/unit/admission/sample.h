@@ -29,6 +29,7 @@ inline constexpr ip::Mac kMac1{2, 0, 0, 0, 1, 1};
 
 struct SampleSections {
   std::string realms, listeners, routing, resolver;
+  std::string media{};  // empty: there is none
 };
 
 inline constexpr const char* kRouter = "10.0.0.254";  // of the first realm
@@ -103,6 +104,21 @@ inline std::string sample_resolver(uint16_t realm) {
   return w.finish(root);
 }
 
+// Relay ports 50000 to 50009 on 10.0.0.1, 51000 to 51009 for calls.
+inline std::string sample_media() {
+  snapshot::Writer w(snapshot::Kind::media);
+  const std::vector<IpAddress> addresses{IpAddress::parse("10.0.0.1").value()};
+  std::vector<snapshot::MediaPool> pools(2);
+  pools[0] = {w.slice(addresses), 0, 50000, 50009, snapshot::PoolUse::turn};
+  pools[1] = {w.slice(addresses), 0, 51000, 51009, snapshot::PoolUse::anchor};
+  snapshot::Media root{};
+  root.pools = w.slice(pools);
+  root.max_sessions = root.max_sessions_per_user = root.max_sessions_per_source = 10;
+  root.credential_minutes = 480;
+  root.lifetime_default_s = root.lifetime_max_s = root.nonce_s = 600;
+  return w.finish(root);
+}
+
 inline SampleSections sample_sections(const std::vector<SampleRealm>& sample = kSample,
                                       uint16_t next_hop_realm = 0, uint16_t resolver_realm = 0) {
   return {sample_realms(sample), sample_listeners(sample), sample_routing(next_hop_realm),
@@ -119,7 +135,12 @@ inline Result<std::unique_ptr<const Tables>> build_sample(const SampleSections& 
   const auto resolver = snapshot::Section<snapshot::Resolver>::open(as_bytes(sections.resolver));
   if (!resolver) return std::unexpected(resolver.error());
   const std::vector<BoxPort> ports{{"port0", kMac0}, {"port1", kMac1}};
-  return Tables::build({*realms, *listeners, *routing, *resolver}, ports);
+  if (sections.media.empty()) {
+    return Tables::build({*realms, *listeners, *routing, *resolver}, ports);
+  }
+  const auto media = snapshot::Section<snapshot::Media>::open(as_bytes(sections.media));
+  if (!media) return std::unexpected(media.error());
+  return Tables::build({*realms, *listeners, *routing, *resolver, &*media}, ports);
 }
 
 }  // namespace fedge::admission
