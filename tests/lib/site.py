@@ -57,6 +57,7 @@ class Site:
         box.import_trust("inside", self.internal.certificate)
         box.import_certificate("access", *self.partners.issue(topology.EDGE))
         box.import_certificate("internal", *self.internal.issue(topology.EDGE))
+        box.import_certificate("av", *self.internal.issue("av." + topology.EDGE))
 
     def start(self, document=None, **options):
         self.appliance.start(**options)

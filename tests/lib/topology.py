@@ -57,3 +57,33 @@ def standard(outside_family="4", inside_family="4"):
         ],
         "management": {"addresses": ["127.0.0.1"], "port": 8443, "certificate": "management"},
     })
+
+
+def with_media(document, anchored=False):
+    """TURN on every address outside (UDP; TCP and TLS on IPv4), A/V authentication inside. The
+    certificate "av" must be imported. `anchored`: the partner's calls go through relay ports."""
+    document["listeners"] += [
+        {"name": "turn-v4", "realm": "outside", "address": OUTSIDE["4"], "transport": "udp",
+         "service": "av"},
+        {"name": "turn-v6", "realm": "outside", "address": OUTSIDE["6"], "transport": "udp",
+         "service": "av"},
+        {"name": "turn-tcp", "realm": "outside", "address": OUTSIDE["4"], "transport": "tcp",
+         "service": "av"},
+        {"name": "turn-tls", "realm": "outside", "address": OUTSIDE["4"], "transport": "tls",
+         "service": "av", "tls": "turn"},
+        {"name": "mras", "realm": "inside", "address": INSIDE["4"], "transport": "tls",
+         "service": "mras", "tls": "internal"},
+    ]
+    document["tls_contexts"].append({"name": "turn", "certificates": ["access"],
+                                     "client_certificate": "none"})
+    document["edge_pool"]["services"].append("av")
+    document["next_hop_pools"][0]["media_edge"] = True
+    pools = [{"realm": "outside", "addresses": list(OUTSIDE.values())}]
+    if anchored:
+        pools += [{"realm": "outside", "addresses": list(OUTSIDE.values()), "use": "anchor"},
+                  {"realm": "inside", "addresses": list(INSIDE.values()), "use": "anchor"}]
+        document["partners"][0]["media"] = "anchor"
+    # Tests relay between addresses that are private.
+    rules = [{"prefix": prefix, "allow": True} for prefix in ("10.1.0.0/24", "fd00:1::/64")]
+    document["media"] = {"certificates": ["av"], "pools": pools, "peer_rules": rules}
+    return document
