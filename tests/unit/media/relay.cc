@@ -280,7 +280,9 @@ TEST_P(Relaying, M5_two_clients_meet_at_our_relay_ports_without_leaving_the_box)
     EXPECT_TRUE(there.has_right_checksum());
     // To a port that nobody holds, nothing.
     Endpoint nobody = seen(b.relay);
-    nobody.port = static_cast<uint16_t>(nobody.port ^ 1);
+    while (nobody.port == a.relay.port || nobody.port == b.relay.port) {
+      nobody.port = static_cast<uint16_t>(50000 + (nobody.port + 1) % 200);
+    }
     site.bind(a, 0x4007, nobody);
     EXPECT_EQ(site.deliver(Site::frame(a.client, a.server, channel_data(0x4007, "x"))).reason,
               Reason::no_session);
