@@ -27,9 +27,6 @@ Sessions::Sessions(Quotas& quotas, uint8_t worker, uint8_t workers, uint32_t cap
 }
 
 Sessions::~Sessions() {
-  for (uint32_t i = 0; memory_ != nullptr && i < mark(); ++i) {
-    if (in_use(i)) quotas_.remove(details_[i].user, source_hash(records_[i].client));
-  }
   if (memory_ != nullptr) ::munmap(memory_, memory_size_);
 }
 

@@ -15,7 +15,7 @@ namespace {
 template <size_t N>
 void copy_text(std::string_view text, std::array<char, N>& out) {
   out.fill(0);
-  std::memcpy(out.data(), text.data(), std::min(text.size(), N));
+  std::copy_n(text.data(), std::min(text.size(), N), out.data());
 }
 
 }  // namespace

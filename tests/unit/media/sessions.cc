@@ -91,8 +91,8 @@ TEST_P(Table, M1_a_session_is_found_by_its_five_tuple_and_ends_in_time) {
   };
   EXPECT_EQ(found(), session);
   EXPECT_EQ(table.find_client(what.client, 4001, what.server, what.server_port), kNone);
-  EXPECT_EQ(site.quotas.of_user(1), 1u);
-  EXPECT_EQ(site.quotas.of_source(source_hash(what.client)), 1u);
+  EXPECT_EQ(site.quotas().of_user(1), 1u);
+  EXPECT_EQ(site.quotas().of_source(source_hash(what.client)), 1u);
   const SessionId id = table.id(session);
   site.pass(599s);
   EXPECT_EQ(found(), session);
@@ -103,7 +103,7 @@ TEST_P(Table, M1_a_session_is_found_by_its_five_tuple_and_ends_in_time) {
   EXPECT_EQ(found(), kNone);
   EXPECT_EQ(table.find(id), kNone);
   EXPECT_EQ(table.size(), 0u);
-  EXPECT_EQ(site.quotas.total(), 0u);
+  EXPECT_EQ(site.quotas().total(), 0u);
   EXPECT_EQ(make(site, 2), session) << "its record is used again";
   EXPECT_NE(table.id(session), id);
 }
@@ -188,7 +188,7 @@ TEST_P(Table, M7_a_new_process_adopts_what_the_old_one_had) {
     EXPECT_FALSE(site.sessions(i).adoption().foreign);
   }
   EXPECT_EQ(adopted, 19u);
-  EXPECT_EQ(site.quotas.total(), 19u);
+  EXPECT_EQ(site.quotas().total(), 19u);
   for (size_t i = 0; i < flows.size(); ++i) {
     const Fate expected = i == 7 ? Fate::drop : Fate::send;
     EXPECT_EQ(site.deliver(site.channel_frame(flows[i], "x")).fate, expected) << i;
@@ -198,7 +198,7 @@ TEST_P(Table, M7_a_new_process_adopts_what_the_old_one_had) {
       site.deliver(Site::frame(flows[3].client, flows[3].server, channel_data(0x4009, "x"))).fate,
       Fate::send);
   site.pass(601s);
-  EXPECT_EQ(site.quotas.total(), 0u) << "their time goes on";
+  EXPECT_EQ(site.quotas().total(), 0u) << "their time goes on";
 }
 
 TEST(SessionMemory, M7_another_number_of_workers_begins_empty) {
@@ -228,7 +228,7 @@ TEST_P(DamagedMemory, M7_frees_the_damaged_record_and_keeps_the_others) {
   EXPECT_LE(table.size(), 2u);
   EXPECT_EQ(table.adoption().adopted + table.adoption().damaged, 3u);
   EXPECT_EQ(site.deliver(site.channel_frame(flows[2], "x")).fate, Fate::send);
-  EXPECT_EQ(site.quotas.total(), table.size());
+  EXPECT_EQ(site.quotas().total(), table.size());
   // Everything that is free can be had again.
   for (uint32_t i = 10; i < 100; ++i) (void)site.make_flow(i);
 }

@@ -153,6 +153,7 @@ class Site {
   void restart() {
     stations_.clear();
     sessions_.clear();
+    quotas_ = std::make_unique<Quotas>(1);
     start();
   }
   void publish() {
@@ -166,6 +167,7 @@ class Site {
   }
 
   Instant now() const { return now_; }
+  const Quotas& quotas() const { return *quotas_; }
   const Plan& plan() const { return *plan_; }
   Station& station(uint8_t worker = 0) { return *stations_[worker]; }
   Sessions& sessions(uint8_t worker = 0) { return *sessions_[worker]; }
@@ -219,7 +221,6 @@ class Site {
   Options options;
   FakeNextHops next_hops;
   EchoServer server;
-  Quotas quotas{1};
 
  private:
   void start();
@@ -231,6 +232,7 @@ class Site {
   std::vector<Fd> memories_;
   Instant now_ = Instant{} + 1h;
   std::unique_ptr<const Plan> plan_;
+  std::unique_ptr<Quotas> quotas_ = std::make_unique<Quotas>(1);
   std::vector<std::unique_ptr<Sessions>> sessions_;
   std::vector<std::unique_ptr<Station>> stations_;
   uint32_t sequence_ = 0;
@@ -239,7 +241,7 @@ class Site {
 
 inline void Site::start() {
   for (uint8_t i = 0; i < options.workers; ++i) {
-    auto opened = Sessions::open(memories_[i], i, options.workers, options.capacity, quotas);
+    auto opened = Sessions::open(memories_[i], i, options.workers, options.capacity, *quotas_);
     if (!opened) std::abort();
     sessions_.push_back(std::move(*opened));
     stations_.push_back(std::make_unique<Station>(*sessions_[i], next_hops, server, nullptr));
