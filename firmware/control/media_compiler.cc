@@ -64,7 +64,9 @@ Result<std::string> compile_media(const topo::Topology& t, const NameIndex& inde
   root.token_keys = w.slice(*keys);
   root.alternates = w.slice(alternates);
   const topo::MediaQuotas& quotas = media.quotas;
-  root.max_sessions = quotas.sessions != 0 ? quotas.sessions : topo::media_capacity(media.pools);
+  // A pool too small for one stream is no reason to refuse the rest.
+  root.max_sessions =
+      quotas.sessions != 0 ? quotas.sessions : std::max(topo::media_capacity(media.pools), 1u);
   root.max_sessions_per_user = quotas.sessions_per_user;
   root.max_sessions_per_source = quotas.sessions_per_source;
   root.kbps_per_session = quotas.kbps_per_session;

@@ -102,6 +102,14 @@ TEST(MediaCompiler, C3_TokenKeysOfAllCertificatesByTime) {
   EXPECT_EQ(keys[0].expires, 5000);
 }
 
+TEST(MediaCompiler, M4_APoolForLessThanOneStreamCompiles) {
+  Topology t = topology::sample();
+  t.media = topology::Media();
+  t.media->pools = {
+      {"inside", {*IpAddress::parse("10.2.0.1")}, 60000, 60001, snapshot::PoolUse::anchor}};
+  EXPECT_EQ(open<snapshot::Media>(t).section.root().max_sessions, 1u);
+}
+
 TEST(MediaCompiler, M1_WithoutMediaThereIsNothing) {
   const auto [compiled, media] = open<snapshot::Media>(topology::sample());
   EXPECT_EQ(media.root().pools.count, 0u);
