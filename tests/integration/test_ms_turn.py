@@ -1,0 +1,168 @@
+"""M2: MS-TURN against the whole appliance, by the tests' own client (tests/lib/ms_turn.py)."""
+import contextlib
+import socket
+import time
+
+import pytest
+
+from tests.lib import ms_turn, topology
+from tests.lib.appliance import wait_until
+
+SERVER = (topology.OUTSIDE["4"], 3478)
+HOST = topology.PARTNER_ADDRESS["4"]
+
+
+@pytest.fixture
+def site(new_site):
+    site = new_site()
+    site.start(topology.with_media(site.topology()))
+    return site
+
+
+@pytest.fixture
+def clients(site):
+    """clients(how, user): a client in the partner's namespace. how: udp, tcp (frames), tls (frames
+    behind the hello that looks like TLS)."""
+    with contextlib.ExitStack() as stack:
+        def make(how="udp", user="sip:alice@example.com", **more):
+            def connect():
+                return (ms_turn.Udp(SERVER) if how == "udp" else
+                        ms_turn.Tcp((SERVER[0], 443), hello=how == "tls"))
+            credentials = site.appliance.rest("POST", "/v1/media/credentials",
+                                              {"identity": user, **more})
+            transport = site.lab.partner.call(connect)
+            stack.callback(transport.close)
+            return ms_turn.Client(transport, credentials["username"], credentials["password"])
+
+        yield make
+
+
+@pytest.fixture
+def peer(site):
+    """A peer in the partner's namespace: a UDP socket with its address."""
+    def bind():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind((HOST, 0))
+        sock.settimeout(5)
+        return sock
+
+    with site.lab.partner.call(bind) as sock:
+        yield sock
+
+
+def reach(client, peer, address):
+    """Sends until the peer is reached: a first packet may wait for its neighbour."""
+    deadline = time.monotonic() + 5
+    peer.settimeout(0.2)
+    while time.monotonic() < deadline:
+        client.send(address, b"reach")
+        with contextlib.suppress(TimeoutError):
+            octets, source = peer.recvfrom(2000)
+            assert octets == b"reach"
+            peer.settimeout(5)
+            return source
+    raise AssertionError("the peer was not reached")
+
+
+def drain(peer):
+    peer.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            peer.recv(2000)
+    peer.settimeout(5)
+
+
+@pytest.mark.parametrize("how", ["udp", "tcp", "tls"])
+def test_M2_allocates_sends_and_hears(site, clients, peer, how):
+    client = clients(how)
+    client.allocate()
+    assert client.relayed[0] == SERVER[0] and client.reflexive[0] == HOST
+    assert client.alternate[0] == SERVER[0] and client.lifetime == 600
+    there = peer.getsockname()
+    peer.sendto(b"too early", client.relayed)
+    assert reach(client, peer, there) == client.relayed
+    drain(peer)
+    peer.sendto(b"answer", client.relayed)
+    assert client.receive() == ms_turn.Arrival(there, b"answer")
+
+    client.set_active(there)
+    for data in (b"\x80\x60rtp", b"\x00\x01 like STUN", b"\x16\xfe\xfd like DTLS", b"x" * 1200):
+        client.send_data(data)
+        assert peer.recv(2000) == data
+        peer.sendto(data, client.relayed)
+        assert client.receive() == ms_turn.Arrival(None, data)
+    client.refresh()
+    client.refresh(0)
+    wait_until(lambda: site.appliance.metrics()["fedge_media_sessions"] == 0, 5, "no session")
+    peer.sendto(b"too late", client.relayed)
+    assert client.receive(0.3) is None
+
+
+def test_M2_two_clients_with_tcp_443_only_reach_each_other(clients):
+    one, other = clients("tls"), clients("tls", user="sip:bob@example.com")
+    for client in (one, other):
+        client.allocate()
+    # Either Send may be the first: only the second one finds itself permitted.
+    one.send(other.relayed, b"hello")
+    other.send(one.relayed, b"hello")
+    one.set_active(other.relayed)
+    other.set_active(one.relayed)
+    assert (one.receive(0.5) or other.receive()).data == b"hello"
+    for i in range(50):
+        one.send_data(b"data %d" % i)
+        assert other.receive() == ms_turn.Arrival(None, b"data %d" % i)
+
+
+def test_M2_M5_what_is_refused(site, clients, peer):
+    client = clients()
+    client.allocate()
+    for denied in ("127.0.0.1", "10.2.0.2", "169.254.169.254", SERVER[0]):
+        with pytest.raises(ms_turn.Error) as refused:
+            client.set_active((denied, 3478))
+        assert refused.value.code == 403, denied
+    eve = clients(user="sip:eve@example.com")
+    eve.password = eve.password[:-1] + b"?"
+    with pytest.raises(ms_turn.Error) as refused:
+        eve.allocate()
+    assert refused.value.code == 431
+
+
+def test_M5_a_published_denial_stops_a_running_flow(site, clients, peer):
+    client = clients()
+    client.allocate()
+    there = peer.getsockname()
+    reach(client, peer, there)
+    client.set_active(there)
+    client.send_data(b"flows")
+    while peer.recv(2000) != b"flows":
+        pass
+    document = topology.with_media(site.topology())
+    document["media"]["peer_rules"] = [{"prefix": f"{HOST}/32", "allow": False}]
+    site.appliance.publish(document)
+    client.send_data(b"does not")
+    peer.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        peer.recv(2000)
+    denied = 'fedge_media_dropped_total{reason="peer_denied"}'
+    wait_until(lambda: site.appliance.metrics()[denied] >= 1, 5, "counted as denied")
+
+
+def test_M2_B4_an_allocation_outlives_the_fast_path(site, clients, peer):
+    client = clients()
+    client.allocate()
+    there = peer.getsockname()
+    reach(client, peer, there)
+    client.set_active(there)
+    drain(peer)
+    site.appliance.kill("fastpath")
+    peer.settimeout(0.05)
+    deadline = time.monotonic() + 5
+    while True:
+        client.send_data(b"still here")
+        with contextlib.suppress(TimeoutError):
+            assert peer.recvfrom(2000) == (b"still here", client.relayed)
+            break
+        assert time.monotonic() < deadline, "the flow did not come back"
+    peer.sendto(b"and back", client.relayed)
+    assert client.receive() == ms_turn.Arrival(None, b"and back")
+    client.refresh()
