@@ -43,6 +43,7 @@ class Relay {
   struct Item {
     Arrival arrival;
     uint64_t key = 0;
+    const void* next = nullptr;  // what the next stage reads first
     uint32_t session = kNone;
     Way way = Way::none;
   };

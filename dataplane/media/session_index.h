@@ -27,7 +27,7 @@ class SessionIndex {
   explicit SessionIndex(uint32_t capacity);
 
   size_t place(uint64_t key) const { return key & mask_; }
-  void prefetch(size_t place) const { __builtin_prefetch(&buckets_[place]); }
+  const void* line(uint64_t key) const { return &buckets_[place(key)]; }
   // The first that is_it(session) says yes to; kNone: none. `place` of `key`.
   template <class IsIt>
   uint32_t find(uint64_t key, IsIt&& is_it) const {
