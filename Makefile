@@ -19,11 +19,12 @@ LIBRARIES := firmware/base firmware/net firmware/wire/ip firmware/wire/sip \
   dataplane/admission dataplane/media dataplane/fastpath dataplane/sip dataplane/signal \
   dataplane/front mgmt/agent
 
-PROGRAMS := fedge-init fedge-control fedge-fastpath fedge-signal fedge-agent
+PROGRAMS := fedge-init fedge-control fedge-fastpath fedge-signal fedge-front fedge-agent
 MAIN_fedge-init     := firmware/init
 MAIN_fedge-control  := firmware/control
 MAIN_fedge-fastpath := dataplane/fastpath
 MAIN_fedge-signal   := dataplane/signal
+MAIN_fedge-front    := dataplane/front
 MAIN_fedge-agent    := mgmt/agent
 
 # Third parties come in by -isystem: their warnings are not ours.

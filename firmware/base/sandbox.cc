@@ -155,6 +155,7 @@ ProfileSpec spec_of(Profile profile) {
     case Profile::fastpath:
       return {kFastpath, kFastpathFamilies, false, false, true};
     case Profile::signal:
+    case Profile::front:
       return {kSignal, kSignalFamilies, false, false, false};
     case Profile::agent:
       break;

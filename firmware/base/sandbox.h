@@ -16,6 +16,7 @@ enum class Profile : uint8_t {
   control,   // also: writes files, starts programs (which stay in this sandbox); Unix sockets only
   fastpath,  // also: device ioctls, locked memory; sockets of its own ports and netlink
   signal,    // also: IPv4 and IPv6 sockets; files read-only, no executable memory
+  front,     // the same
   agent,     // only sockets that it was given; files read-only, no executable memory
 };
 

@@ -64,6 +64,17 @@ Result<std::vector<uint64_t>> keys_of_signal(const Generation& generation) {
   return keys;
 }
 
+Result<std::vector<uint64_t>> keys_of_front(const Generation& generation) {
+  auto opened = open_section<snapshot::Listeners>(generation);
+  if (!opened) return std::unexpected(opened.error());
+  return keys_of_contexts(generation, [&](size_t context) {
+    return std::ranges::any_of(
+        opened->items(opened->root().listeners), [&](const snapshot::Listener& l) {
+          return l.service == snapshot::Service::av && l.tls_context == context;
+        });
+  });
+}
+
 Result<std::vector<uint64_t>> keys_of_management(const Generation& generation) {
   auto management = open_section<snapshot::Management>(generation);
   if (!management) return std::unexpected(management.error());
@@ -178,6 +189,7 @@ Status Configuration::add_key_sections(Generation& generation) {
   static constexpr Plan kPlans[] = {
       {Kind::tls, Kind::keys_signal, Process::signal, keys_of_signal},
       {Kind::media, Kind::keys_fastpath, Process::fastpath, keys_of_tokens},
+      {Kind::listeners, Kind::keys_front, Process::front, keys_of_front},
       {Kind::management, Kind::keys_agent, Process::agent, keys_of_management}};
   for (const Plan& plan : kPlans) {
     if (!generation.find(plan.source)) continue;

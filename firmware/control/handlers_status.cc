@@ -11,7 +11,8 @@ using link::Process;
 
 namespace {
 
-constexpr Process kShown[] = {Process::control, Process::fastpath, Process::signal, Process::agent};
+constexpr Process kShown[] = {Process::control, Process::fastpath, Process::signal, Process::front,
+                              Process::agent};
 
 // One word for a process.
 std::string_view health_of(const ProcessView& view, uint64_t generation) {

@@ -16,13 +16,15 @@ namespace {
 
 constexpr std::string_view kAtRest = "certificate-key";
 constexpr std::chrono::days kSelfSignedLife{825};
-constexpr std::array kOwners{Process::control, Process::fastpath, Process::signal,
+constexpr std::array kOwners{Process::control, Process::fastpath, Process::signal, Process::front,
                              Process::agent};
 
 std::string_view purpose_of(snapshot::Kind kind) {
   switch (kind) {
     case snapshot::Kind::keys_signal:
       return "keys-signal";
+    case snapshot::Kind::keys_front:
+      return "keys-front";
     case snapshot::Kind::keys_fastpath:
       return "keys-fastpath";
     default:

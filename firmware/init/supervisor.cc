@@ -15,7 +15,7 @@ using link::Process;
 namespace {
 
 constexpr Process kChildren[] = {Process::control, Process::fastpath, Process::signal,
-                                 Process::agent};
+                                 Process::front, Process::agent};
 // A process that takes longer to say that it is ready deserves a line.
 constexpr Duration kSlowStart = 10s;
 // From the end of its link to the end of a process that exits by itself.

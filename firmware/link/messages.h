@@ -23,7 +23,7 @@ enum class MessageKind : uint16_t {
   snapshot_running,  // forwarder → init: runs it (or refuses it, with the reason)
   publish_state,     // init → control: what one forwarder answered or lost
   process_state,     // init → control: a process started, failed, stopped
-  sealing_key,       // init → control, signal, agent; fd: 32 bytes
+  sealing_key,       // init → control and those who have keys; fd: 32 bytes
   tap_queue,         // init → fastpath: a realm's tap; fd
   netlink_socket,    // init → fastpath: rtnetlink inside the punt namespace; fd
   listening_socket,  // init → agent: a management socket; fd
@@ -42,6 +42,7 @@ enum class MessageKind : uint16_t {
   anchor_end,        // signal → fastpath: it is over; fastpath → signal: it ended by silence
   anchor_held,       // fastpath → signal: one that is there, told when the link opens
   front_ring,        // front → fastpath: a worker's ring; fds
+  fastpath_workers,  // fastpath → front: how many rings it wants
 };
 
 struct Ready {
@@ -133,7 +134,7 @@ struct ProcessState {
 
 struct SealingKey {  // 1 fd
   static constexpr auto kKind = MessageKind::sealing_key;
-  Process owner{};  // control is given those of signal and agent as well
+  Process owner{};  // control is given those of the others as well
   template <class V>
   bool visit(V& v) {
     return v(owner);
@@ -257,7 +258,7 @@ struct SessionEnd {
 // (port >> 1) % workers.
 struct AnchorSide {
   std::string realm;
-  Endpoint local;   // RTP; RTCP is on the next port
+  Endpoint local;  // RTP; RTCP is on the next port
   // Family 0: as it was before; not known yet when the stream is new. Each SDP tells of its
   // sender's side only.
   Endpoint remote;
@@ -297,7 +298,18 @@ struct AnchorEnd {
   }
 };
 
-// A pair of rings between front and one worker (dataplane/media/front_ring.h).
+// Said once, when the link opens; a ring for each worker is the answer.
+struct FastpathWorkers {
+  static constexpr auto kKind = MessageKind::fastpath_workers;
+  uint16_t count = 0;  // 1 to 8
+  template <class V>
+  bool visit(V& v) {
+    return v(count);
+  }
+};
+
+// A pair of rings between front and one worker (dataplane/media/front_ring.h). Another one for the
+// same worker takes the place of the first.
 struct FrontRing {  // 3 fds: the memory, what wakes the worker, what wakes front
   static constexpr auto kKind = MessageKind::front_ring;
   uint16_t worker = 0;

@@ -20,6 +20,8 @@ constexpr std::array kSignalSections{Kind::appliance, Kind::realms,  Kind::liste
                                      Kind::tls,       Kind::routing, Kind::signalling,
                                      Kind::resolver,  Kind::media,   Kind::keys_signal};
 constexpr std::array kAgentSections{Kind::appliance, Kind::management, Kind::keys_agent};
+constexpr std::array kFrontSections{Kind::appliance,  Kind::realms, Kind::listeners, Kind::tls,
+                                    Kind::signalling, Kind::media,  Kind::keys_front};
 
 // Numbers, not names: the box needs no passwd entries, and two appliances share a machine.
 constexpr std::array<ProcessSpec, kProcessCount> kProcesses{{
@@ -28,6 +30,7 @@ constexpr std::array<ProcessSpec, kProcessCount> kProcesses{{
     {fastpath, "fastpath", 64302, Namespace::wire, true, true, kFastpathSections},
     {signal, "signal", 64303, Namespace::punt, false, true, kSignalSections},
     {agent, "agent", 64304, Namespace::machine, false, true, kAgentSections},
+    {front, "front", 64305, Namespace::punt, false, true, kFrontSections},
 }};
 
 constexpr std::array kInitToControl{link_opened,   counters,       sealing_key, publish_state,
@@ -39,6 +42,7 @@ constexpr std::array kFastpathToInit{ready, snapshot_running, neighbour_wanted};
 constexpr std::array kInitToSignal{link_opened, counters, snapshot_offer, sealing_key, stop};
 constexpr std::array kInitToAgent{link_opened, counters,         snapshot_offer,
                                   sealing_key, listening_socket, stop};
+constexpr std::array kInitToFront{link_opened, counters, snapshot_offer, sealing_key, stop};
 constexpr std::array kForwarderToInit{ready, snapshot_running};
 constexpr std::array kAgentToControl{api_request};
 constexpr std::array kControlToAgent{api_reply};
@@ -46,8 +50,10 @@ constexpr std::array kSignalToFastpath{peer_connected, peer_gone, anchor, anchor
 constexpr std::array kFastpathToSignal{anchor_end, anchor_held};
 constexpr std::array kControlToFastpath{session_end};
 constexpr std::array kSignalToControl{next_hop_state, failover, name_found};
+constexpr std::array kFrontToFastpath{front_ring};
+constexpr std::array kFastpathToFront{fastpath_workers};
 
-constexpr std::array<LinkSpec, 14> kLinks{{
+constexpr std::array<LinkSpec, 18> kLinks{{
     {init, control, kInitToControl},
     {control, init, kControlToInit},
     {init, fastpath, kInitToFastpath},
@@ -62,6 +68,10 @@ constexpr std::array<LinkSpec, 14> kLinks{{
     {fastpath, signal, kFastpathToSignal},
     {control, fastpath, kControlToFastpath},
     {signal, control, kSignalToControl},
+    {init, front, kInitToFront},
+    {front, init, kForwarderToInit},
+    {front, fastpath, kFrontToFastpath},
+    {fastpath, front, kFastpathToFront},
 }};
 
 }  // namespace

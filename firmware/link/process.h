@@ -10,8 +10,8 @@
 
 namespace fedge::link {
 
-enum class Process : uint8_t { init, control, fastpath, signal, agent };
-inline constexpr int kProcessCount = 5;
+enum class Process : uint8_t { init, control, fastpath, signal, agent, front };
+inline constexpr int kProcessCount = 6;
 constexpr bool is_valid(Process p) { return static_cast<int>(p) < kProcessCount; }
 
 // Which namespace a process lives in (DESIGN 1): of the appliance NAME, or the machine's.
@@ -40,7 +40,7 @@ struct LinkSpec {
 };
 
 // Every link has init at one end, or is one of: agent-control, signal-fastpath, signal-control,
-// control-fastpath.
+// control-fastpath, front-fastpath.
 bool linked(Process a, Process b);
 bool may_send(Process from, Process to, MessageKind kind);
 

@@ -23,6 +23,7 @@ enum class Kind : uint16_t {
   keys_signal = 100,
   keys_agent = 101,
   keys_fastpath = 102,
+  keys_front = 103,
 };
 
 struct SectionHeader {

@@ -36,6 +36,8 @@ std::string_view name_of(Kind kind) {
       return "signal's key section";
     case Kind::keys_agent:
       return "agent's key section";
+    case Kind::keys_front:
+      return "front's key section";
   }
   return "section of unknown kind";
 }

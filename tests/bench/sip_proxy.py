@@ -112,7 +112,7 @@ def measure_fedge(folder, half_rate):
                               (partner.chain, partner.key, partner.trust),
                               (inside.chain, inside.key, inside.trust), LOAD_CORE)
         pids = {name: site.appliance.pid_of(name)
-                for name in ("init", "control", "fastpath", "signal", "agent")}
+                for name in ("init", "control", "fastpath", "signal", "front", "agent")}
         figures = Figures("fedge", generator, pids, half_rate)
         figures.foreign = statistics.mean(generator.foreign)
         figures.idle = generator.idle(pids, IDLE)

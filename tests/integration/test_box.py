@@ -5,7 +5,7 @@ import signal
 import time
 
 from tests.lib import netns
-from tests.lib.appliance import wait_until
+from tests.lib.appliance import PROCESSES, wait_until
 
 URI = "sip:bob@example.com"
 
@@ -65,7 +65,7 @@ def test_B4_an_idle_box_costs_under_five_percent_of_a_core(site):
 
     def cpu():
         total = 0
-        for process in ("init", "control", "fastpath", "signal", "agent"):
+        for process in ("init", *PROCESSES):
             with open(f"/proc/{site.appliance.pid_of(process)}/stat", encoding="ascii") as file:
                 fields = file.read().rsplit(")", 1)[1].split()
             total += int(fields[11]) + int(fields[12])
@@ -79,7 +79,7 @@ def test_B4_an_idle_box_costs_under_five_percent_of_a_core(site):
 
 
 def test_B4_processes_run_unprivileged_under_seccomp(site):
-    for process in ("control", "fastpath", "signal", "agent"):
+    for process in PROCESSES:
         with open(f"/proc/{site.appliance.pid_of(process)}/status", encoding="ascii") as file:
             status = dict(line.split(":", 1) for line in file if ":" in line)
         assert status["Uid"].split()[1] != "0", process

@@ -263,7 +263,7 @@ async def check_table(site, messages):
 
 
 def pids(site):
-    return [site.appliance.pid_of(p) for p in ("init", "control", "fastpath", "signal", "agent")]
+    return [site.appliance.pid_of(p) for p in ("init", "control", "fastpath", "signal", "front", "agent")]
 
 
 @pytest.mark.skipif(not os.path.isdir(RFC4475), reason="no ../shared/conformance/sip-rfc4475")

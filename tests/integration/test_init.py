@@ -51,7 +51,7 @@ while True:
 '''
 
 LINK_OPENED, COUNTERS, SEALING_KEY, NETLINK, LISTENING = 2, 3, 8, 10, 11
-INDEX = {name: i + 1 for i, name in enumerate(PROCESSES)}
+INDEX = {"control": 1, "fastpath": 2, "signal": 3, "agent": 4, "front": 5}
 
 
 class Box:
@@ -168,16 +168,18 @@ def alive(pid):
 def test_B4_each_process_starts_in_its_place_with_its_means(box):
     box.start()
     first = {p: box.said(p)[0] for p in PROCESSES}
-    assert [first[p]["uid"] for p in PROCESSES] == [64301, 0, 64303, 64304]
+    uids = {"control": 64301, "fastpath": 0, "signal": 64303, "agent": 64304, "front": 64305}
+    assert {p: first[p]["uid"] for p in PROCESSES} == uids
     here = os.readlink("/proc/self/ns/net")
     assert first["control"]["net"] == first["agent"]["net"] == here
     assert len({here, first["fastpath"]["net"], first["signal"]["net"]}) == 3
+    assert first["front"]["net"] == first["signal"]["net"]
     assert first["fastpath"]["args"][:2] == ["--instance", box.name]
     assert f"port1={box.ports[1]}" in first["fastpath"]["args"]
-    wait_until(lambda: len(box.given("control", COUNTERS)) == 5, 5, "control sees all counters")
-    assert len(box.given("control", SEALING_KEY)) == 3
+    wait_until(lambda: len(box.given("control", COUNTERS)) == 6, 5, "control sees all counters")
+    assert len(box.given("control", SEALING_KEY)) == 5, "each one's: it seals for them"
     wait_until(lambda: box.given("fastpath", NETLINK), 5, "the fast path follows the kernel")
-    assert not box.given("fastpath", SEALING_KEY)
+    assert len(box.given("fastpath", SEALING_KEY)) == 1, "its own"
     wait_until(lambda: box.given("agent", LISTENING), 5, "agent has its socket")
     wait_until(lambda: box.given("signal", LINK_OPENED), 5, "signal has its link")
     assert box.given("signal", LINK_OPENED)[-1] == bytes([INDEX["fastpath"]])
@@ -214,7 +216,7 @@ def test_B4_a_killed_process_is_back_with_its_links(box, process):
     box.start()
     before = box.status(process)
     peers = {"control": ["agent"], "agent": ["control"], "signal": ["fastpath"],
-             "fastpath": ["signal"]}[process]
+             "fastpath": ["signal", "front"], "front": ["fastpath"]}[process]
     opened = {p: len(box.given(p, LINK_OPENED)) for p in peers}
     started = time.monotonic()
     os.kill(before["pid"], signal.SIGKILL)

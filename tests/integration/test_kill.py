@@ -30,8 +30,8 @@ def revision(site):
     return site.appliance.rest("GET", "/v1/status")["revision"]
 
 
-@pytest.mark.parametrize("process", ["control", "agent"])
-def test_B4_management_killed_costs_traffic_nothing(site, process):
+@pytest.mark.parametrize("process", ["control", "agent", "front"])
+def test_B4_what_carries_no_signalling_killed_costs_traffic_nothing(site, process):
     before = revision(site)
     load, _ = asyncio.run(under_load(site, lambda: site.appliance.kill(process)))
     assert load.failures == []
@@ -77,7 +77,7 @@ def test_B4_control_and_signal_dead_together_signal_returns_with_its_keys(site):
 
 def test_B4_init_killed_orphans_nothing(site):
     before = revision(site)
-    pids = {p: site.appliance.pid_of(p) for p in ("control", "fastpath", "signal", "agent")}
+    pids = {p: site.appliance.pid_of(p) for p in ("control", "fastpath", "signal", "front", "agent")}
     assert all(pids.values())
     site.appliance.kill("init")
 

@@ -129,7 +129,7 @@ def cut_power(site, moment, port):
     thread.start()
     threading.Event().wait(moment)
     done = answered.is_set()
-    pids = [site.appliance.pid_of(p) for p in ("control", "fastpath", "signal", "agent")]
+    pids = [site.appliance.pid_of(p) for p in ("control", "fastpath", "signal", "front", "agent")]
     site.appliance.kill("init")
     thread.join()
     wait_until(lambda: not any(alive(p) for p in pids if p), 3, "no child outlives init")

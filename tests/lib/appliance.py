@@ -9,7 +9,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAMS = os.environ.get("FEDGE_PROGRAMS", os.path.join(ROOT, "build", "bin"))
-PROCESSES = ("control", "fastpath", "signal", "agent")
+PROCESSES = ("control", "fastpath", "signal", "front", "agent")
 # Every appliance that does not say otherwise: the same tests with several workers.
 SIGNAL_WORKERS = int(os.environ.get("FEDGE_SIGNAL_WORKERS", "1"))
 FASTPATH_WORKERS = int(os.environ.get("FEDGE_FASTPATH_WORKERS", "1"))

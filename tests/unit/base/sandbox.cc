@@ -53,7 +53,8 @@ void expect_killed(Profile profile, const std::function<void()>& call) {
   EXPECT_EQ(end.value, SIGSYS);
 }
 
-constexpr Profile kAll[] = {Profile::control, Profile::fastpath, Profile::signal, Profile::agent};
+constexpr Profile kAll[] = {Profile::control, Profile::fastpath, Profile::signal, Profile::front,
+                            Profile::agent};
 
 bool starts_threads_and_waits() {
   std::atomic<int> seen = 0;

@@ -14,8 +14,10 @@ using link::Process;
 
 namespace {
 
-constexpr Process kForwarders[] = {Process::fastpath, Process::signal, Process::agent};
-constexpr Process kOwners[] = {Process::control, Process::fastpath, Process::signal, Process::agent};
+constexpr Process kForwarders[] = {Process::fastpath, Process::signal, Process::agent,
+                                   Process::front};
+constexpr Process kOwners[] = {Process::control, Process::fastpath, Process::signal, Process::front,
+                               Process::agent};
 
 std::string make_folder() {
   char name[] = "/tmp/fedge-control-XXXXXX";
@@ -198,7 +200,8 @@ std::vector<pki::PrivateKey> Box::keys_offered(snapshot::Kind kind, Process owne
   static const std::map<snapshot::Kind, std::string_view> kPurposes = {
       {snapshot::Kind::keys_signal, "keys-signal"},
       {snapshot::Kind::keys_agent, "keys-agent"},
-      {snapshot::Kind::keys_fastpath, "keys-fastpath"}};
+      {snapshot::Kind::keys_fastpath, "keys-fastpath"},
+      {snapshot::Kind::keys_front, "keys-front"}};
   const std::string_view purpose = kPurposes.at(kind);
   auto key = pki::read_sealing_key(keys_[owner].get());
   for (const SectionPointer& section : offered_sections.back()) {

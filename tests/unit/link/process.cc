@@ -25,12 +25,14 @@ TEST(ProcessTable, LinksEveryoneToInitAndFewToEachOther) {
   EXPECT_TRUE(linked(Process::fastpath, Process::signal));
   EXPECT_TRUE(linked(Process::control, Process::signal));
   EXPECT_FALSE(linked(Process::agent, Process::fastpath));
+  EXPECT_TRUE(linked(Process::front, Process::fastpath));
+  EXPECT_FALSE(linked(Process::front, Process::control));
 }
 
 TEST(ProcessTable, AllowsEachMessageOnItsLinkOnly) {
   EXPECT_TRUE(may_send(Process::control, Process::init, MessageKind::snapshot_offer));
   EXPECT_FALSE(may_send(Process::signal, Process::init, MessageKind::snapshot_offer));
-  EXPECT_FALSE(may_send(Process::init, Process::fastpath, MessageKind::sealing_key));
+  EXPECT_FALSE(may_send(Process::init, Process::signal, MessageKind::tap_queue));
   EXPECT_FALSE(may_send(Process::fastpath, Process::signal, MessageKind::peer_connected));
   EXPECT_TRUE(may_send(Process::signal, Process::control, MessageKind::failover));
   EXPECT_FALSE(may_send(Process::control, Process::signal, MessageKind::failover));

@@ -1,0 +1,264 @@
+#include "dataplane/front/connection.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "firmware/wire/ms_turn/stream.h"
+
+namespace fedge::front {
+
+namespace {
+
+// One connection's reads in one round of the loop; the others come next.
+constexpr int kReadsPerRound = 4;
+// A busy moment does not cost memory for ever.
+constexpr size_t kKept = 16 * 1024;
+
+bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS; }
+
+}  // namespace
+
+const char* text(CloseReason reason) {
+  static constexpr const char* kTexts[kCloseReasons] = {
+      "peer_closed",      "reset", "silent",    "partial",    "idle",    "malformed",
+      "handshake_failed", "asked", "made_room", "realm_gone", "stopping"};
+  return kTexts[static_cast<int>(reason)];
+}
+
+Connection::Connection(Loop& loop, ConnectionOwner& owner, Fd socket,
+                       const media::FrontMessage& head, std::shared_ptr<pki::TlsContext> context)
+    : loop_(loop),
+      owner_(owner),
+      socket_(std::move(socket)),
+      head_(head),
+      context_(std::move(context)),
+      patience_(loop.now()) {}
+
+Connection::~Connection() {
+  if (socket_) loop_.unwatch(socket_.get(), *this);
+}
+
+Status Connection::start() {
+  events_ = EPOLLIN;
+  loop_.timers().set(*this, patience_.due(owner_.waits()));
+  return loop_.watch(socket_.get(), events_, *this);
+}
+
+void Connection::update_events() {
+  if (!socket_) return;
+  const uint32_t wanted =
+      (may_read() ? uint32_t{EPOLLIN} : 0) | (out_.empty() ? 0 : uint32_t{EPOLLOUT});
+  if (wanted == events_) return;
+  events_ = wanted;
+  loop_.change(socket_.get(), events_, *this);
+}
+
+void Connection::on_ready(uint32_t events) {
+  if (events & EPOLLOUT) flush();
+  if (!socket_ || !(events & ~uint32_t{EPOLLOUT})) return;
+  if (may_read()) return read();
+  // The kernel says these two whether or not anybody asks.
+  if (events & (EPOLLHUP | EPOLLERR)) close(CloseReason::reset);
+}
+
+// The deadline moves with each message; the timer follows when it comes.
+void Connection::on_timer(Instant now) {
+  // Then we let the client wait, not it us.
+  switch (held_ || wants_turn_ ? Patience::End::none : patience_.judge(owner_.waits(), now)) {
+    case Patience::End::silent:
+      return close(CloseReason::silent);
+    case Patience::End::partial:
+      return close(CloseReason::partial);
+    case Patience::End::idle:
+      return close(CloseReason::idle);
+    case Patience::End::none:
+      break;
+  }
+  loop_.timers().set(*this, std::max(patience_.due(owner_.waits()), now + 100ms));
+}
+
+void Connection::read() {
+  for (int i = 0; i < kReadsPerRound && socket_ && may_read(); ++i) {
+    const MutableBytes room = owner_.cipher_room();
+    const ssize_t n = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
+    if (n == 0) return close(CloseReason::peer_closed);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return would_block() ? void() : close(CloseReason::reset);
+    const Bytes octets = room.first(static_cast<size_t>(n));
+    tls_ != nullptr ? on_cipher(octets) : on_plain(octets);
+    if (static_cast<size_t>(n) < room.size()) break;
+  }
+  update_events();
+}
+
+void Connection::on_cipher(Bytes cipher) {
+  const MutableBytes room = owner_.plain_room();
+  for (;;) {
+    const auto progress = tls_->receive(cipher, room, out_);
+    cipher = cipher.subspan(progress.consumed);
+    if (!out_.empty()) owner_.schedule(*this);
+    if (is_handshaking && progress.state != pki::TlsState::handshaking) {
+      is_handshaking = false;
+      owner_.on_handshake_over(*this, progress.state == pki::TlsState::open);
+      patience_.on_open(loop_.now());
+    }
+    if (progress.produced != 0) on_plain(room.first(progress.produced));
+    if (!socket_) return;
+    if (progress.state == pki::TlsState::failed) {
+      flush();  // the alert says why
+      return close(spoke() ? CloseReason::malformed : CloseReason::handshake_failed);
+    }
+    if (progress.state == pki::TlsState::closed) return close(CloseReason::peer_closed);
+    if (cipher.empty() && progress.produced < room.size()) return;
+  }
+}
+
+void Connection::on_plain(Bytes plain) {
+  const bool joins = !rest_.empty();
+  if (joins) rest_.insert(rest_.end(), plain.begin(), plain.end());
+  const Bytes octets = joins ? Bytes(rest_) : plain;
+  const size_t taken = held_ || wants_turn_ ? 0 : cut(octets);
+  if (!socket_) return;
+  if (joins) {
+    rest_.erase(rest_.begin(), rest_.begin() + static_cast<ptrdiff_t>(taken));
+  } else {
+    rest_.assign(plain.begin() + static_cast<ptrdiff_t>(taken), plain.end());
+  }
+  if (rest_.empty() && rest_.capacity() > kKept) rest_ = {};
+  patience_.on_rest(!rest_.empty(), loop_.now());
+  if (wants_turn_ && owner_.may_handshake(*this)) start_handshake();
+}
+
+// How many octets were taken.
+size_t Connection::cut(Bytes octets) {
+  size_t taken = 0;
+  for (;;) {
+    const Piece piece = stream_.take(octets.subspan(taken));
+    switch (piece.kind) {
+      case Piece::Kind::need_more:
+        if (piece.size == 0) return taken;
+        break;
+      case Piece::Kind::message:
+        if (!owner_.deliver(*this, piece.message, piece.is_data)) {
+          held_ = true;
+          return taken;
+        }
+        patience_.on_message(loop_.now());
+        break;
+      case Piece::Kind::too_long:
+        owner_.on_passed_over(*this);
+        break;
+      case Piece::Kind::hello:
+        out_.append(ms_turn::kServerHello);
+        owner_.schedule(*this);
+        break;
+      case Piece::Kind::tls:
+        if (context_ == nullptr) {
+          close(CloseReason::handshake_failed);
+        } else {
+          wants_turn_ = true;
+        }
+        return taken;
+      case Piece::Kind::bad:
+        close(CloseReason::malformed);
+        return taken;
+    }
+    taken += piece.size;
+  }
+}
+
+// What came so far is the client's hello.
+void Connection::start_handshake() {
+  wants_turn_ = false;
+  is_handshaking = true;
+  auto made = pki::TlsStream::make(context_, pki::TlsRole::server, {}, now_wall());
+  if (!made) return close(CloseReason::handshake_failed);
+  tls_ = std::move(*made);
+  head_.is_tls = 1;
+  stream_ = ClientStream(true);
+  const std::vector<std::byte> hello = std::exchange(rest_, {});
+  patience_.on_rest(false, loop_.now());
+  patience_.on_open(loop_.now());  // it had to wait for its turn
+  on_cipher(hello);
+  update_events();
+}
+
+void Connection::resume() {
+  if (!socket_ || !held_) return;
+  held_ = false;
+  patience_.on_rest(false, loop_.now());
+  on_plain({});
+  update_events();
+}
+
+bool Connection::reply(Bytes message, bool is_data) {
+  if (!socket_ || closing_ || out_.size() + plain_.size() + message.size() > kMostWaiting) {
+    return false;
+  }
+  const ClientStream::Framing framing = stream_.frame(message, is_data);
+  static constexpr std::array<std::byte, 4> kZeros{};
+  const Bytes parts[] = {Bytes(framing.before).first(framing.before_size), message,
+                         Bytes(kZeros).first(framing.padding)};
+  for (const Bytes part : parts) {
+    if (tls_ != nullptr) {
+      plain_.insert(plain_.end(), part.begin(), part.end());
+    } else {
+      out_.append(part);
+    }
+  }
+  patience_.on_message(loop_.now());
+  owner_.schedule(*this);
+  return true;
+}
+
+// One record for what a round of the loop made.
+void Connection::flush() {
+  if (!socket_) return;
+  if (!plain_.empty() && tls_->state() == pki::TlsState::open) {
+    const bool good = tls_->send(plain_, out_).has_value();
+    plain_.clear();
+    if (plain_.capacity() > kKept) plain_ = {};
+    if (!good) return close(CloseReason::malformed);
+  }
+  if (!send_waiting()) return close(CloseReason::reset);
+  if (closing_ && out_.empty()) return close(CloseReason::asked);
+  update_events();
+}
+
+bool Connection::send_waiting() {
+  while (!out_.empty()) {
+    const Bytes octets = out_.waiting();
+    const ssize_t n =
+        ::send(socket_.get(), octets.data(), octets.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return would_block();
+    out_.consume(static_cast<size_t>(n));
+  }
+  return true;
+}
+
+void Connection::close_gently() {
+  if (!socket_) return;
+  if (tls_ != nullptr && tls_->state() == pki::TlsState::open) {
+    if (!plain_.empty() && !tls_->send(plain_, out_)) out_ = {};
+    plain_.clear();
+    tls_->close_notify(out_);
+  }
+  closing_ = true;
+  flush();
+}
+
+void Connection::close(CloseReason why) {
+  if (!socket_) return;
+  cancel();
+  loop_.unwatch(socket_.get(), *this);
+  socket_.reset();
+  if (std::exchange(is_handshaking, false)) owner_.on_handshake_over(*this, false);
+  owner_.on_over(*this, why);
+}
+
+}  // namespace fedge::front

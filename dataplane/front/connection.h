@@ -1,0 +1,120 @@
+// One client's TCP connection: octets in, messages out to its owner, and back. TLS begins by itself
+// when the first octets ask for it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "dataplane/front/client_stream.h"
+#include "dataplane/front/outbox.h"
+#include "dataplane/front/patience.h"
+#include "firmware/base/loop.h"
+#include "firmware/net/address.h"
+#include "firmware/pki/tls.h"
+
+namespace fedge::front {
+
+enum class CloseReason : uint8_t {
+  peer_closed,
+  reset,
+  silent,   // no message came in time
+  partial,  // a message was begun and not ended
+  idle,
+  malformed,         // none of the dialects, or no telling where the next message begins
+  handshake_failed,  // of TLS; or TLS where none is configured
+  asked,             // by the worker
+  made_room,         // it had said nothing, and others wanted in
+  realm_gone,
+  stopping,
+};
+inline constexpr int kCloseReasons = static_cast<int>(CloseReason::stopping) + 1;
+const char* text(CloseReason reason);
+
+class Connection;
+
+// What a connection wants of the process. All calls come from on_ready() or a timer.
+class ConnectionOwner {
+ public:
+  virtual ~ConnectionOwner() = default;
+  // To the fast path; false while it does not fit: Connection::resume() goes on.
+  virtual bool deliver(Connection& from, Bytes message, bool is_data) = 0;
+  virtual void on_passed_over(Connection& from) = 0;
+  // False: not now; Connection::start_handshake() when it is its turn.
+  virtual bool may_handshake(Connection& asking) = 0;
+  virtual void on_handshake_over(Connection& of, bool good) = 0;
+  // Flush it when this round ends.
+  virtual void schedule(Connection& connection) = 0;
+  // Its socket is closed; it must live until the round ends.
+  virtual void on_over(Connection& connection, CloseReason why) = 0;
+  virtual const Waits& waits() const = 0;
+  // Where octets are read to: the same for all, for the time of a call.
+  virtual MutableBytes cipher_room() = 0;
+  virtual MutableBytes plain_room() = 0;
+};
+
+class Connection final : public Watcher, private Timer {
+ public:
+  // `head`: what stands in front of each of its messages. `context` may be null: no TLS here.
+  Connection(Loop& loop, ConnectionOwner& owner, Fd socket, const media::FrontMessage& head,
+             std::shared_ptr<pki::TlsContext> context);
+  ~Connection() override;
+  Status start();
+
+  media::ConnectionId id() const { return head_.connection; }
+  const media::FrontMessage& head() const { return head_; }
+  bool open() const { return static_cast<bool>(socket_); }
+  bool spoke() const { return patience_.spoke(); }
+  bool has_tls() const { return tls_ != nullptr; }
+
+  // A message for the client. False: too much waits for it already, the message is dropped.
+  bool reply(Bytes message, bool is_data);
+  // Sends what waits, as far as the socket takes it.
+  void flush();
+  // deliver() has room again.
+  void resume();
+  void start_handshake();
+  // When what waits is sent, or at once.
+  void close_gently();
+  void close(CloseReason why);
+
+  // Media that waits behind more is of no use to anybody.
+  static constexpr size_t kMostWaiting = 128 * 1024;
+
+  // The owner's own.
+  uint8_t worker = 0;
+  bool told = false;  // the worker has seen a message of it
+  bool is_scheduled = false;
+  bool is_handshaking = false;
+  uint16_t realm_number = 0;  // with `source`: of the table of sources
+  IpAddress source;
+
+ private:
+  void on_ready(uint32_t events) override;
+  void on_timer(Instant now) override;
+  void read();
+  // These go on until the connection waits or is closed.
+  void on_cipher(Bytes cipher);
+  void on_plain(Bytes plain);
+  size_t cut(Bytes octets);
+  bool send_waiting();
+  void update_events();
+  bool may_read() const { return !held_ && !wants_turn_ && !closing_; }
+
+  Loop& loop_;
+  ConnectionOwner& owner_;
+  Fd socket_;
+  media::FrontMessage head_;
+  std::shared_ptr<pki::TlsContext> context_;
+  std::unique_ptr<pki::TlsStream> tls_;
+  ClientStream stream_;
+  Patience patience_;
+  std::vector<std::byte> rest_;   // came, and is not a whole message yet, or held
+  std::vector<std::byte> plain_;  // of this round, for TLS
+  Outbox out_;
+  uint32_t events_ = 0;
+  bool held_ = false;        // deliver() said no
+  bool wants_turn_ = false;  // waits for start_handshake()
+  bool closing_ = false;
+};
+
+}  // namespace fedge::front

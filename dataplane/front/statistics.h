@@ -1,0 +1,27 @@
+// What front counts, in the process's counter page.
+#pragma once
+
+#include <array>
+
+#include "dataplane/front/connection.h"
+#include "firmware/base/counters.h"
+
+namespace fedge::front {
+
+struct Statistics {
+  explicit Statistics(Counters& page);
+
+  void add(uint32_t series, uint64_t n = 1) { counters.add(series, n); }
+
+  Counters& counters;
+  uint32_t accepted, refused_connections, refused_source;
+  uint32_t handshakes_good, handshakes_failed;
+  uint32_t to_worker, to_client;  // messages
+  uint32_t too_long, slow_client, client_gone;
+  uint32_t held;         // times that a client was not read on because the fast path was busy
+  uint32_t connections;  // now
+  uint32_t rings_broken;
+  std::array<uint32_t, kCloseReasons> closed;
+};
+
+}  // namespace fedge::front

@@ -1,0 +1,142 @@
+// Front's side towards the workers of the fast path.
+#include <algorithm>
+
+#include "dataplane/front/front.h"
+#include "dataplane/media/sessions.h"
+#include "firmware/base/log.h"
+
+namespace fedge::front {
+
+using media::FrontKind;
+
+namespace {
+
+constexpr Duration kCatchUp = 1ms;
+
+}  // namespace
+
+void Front::use_fastpath(Fd link) {
+  on_fastpath_gone();
+  fastpath_ = std::make_unique<link::Channel>(loop_, link::Process::front, link::Process::fastpath,
+                                              std::move(link));
+  fastpath_->start([this](const link::Received& received) { on_fastpath(received); },
+                   [this](const std::string& reason) {
+                     log::debug("front", "link to the fast path: {}", reason);
+                     on_fastpath_gone();
+                   });
+}
+
+// Clients stay; what they say waits in their sockets until it is back.
+void Front::on_fastpath_gone() {
+  rings_.close();
+  introductions_.clear();
+  // What is not alive when it is back need not be named.
+  for (const Closed& closed : closed_) table_.free(closed.connection);
+  closed_.clear();
+}
+
+void Front::on_fastpath(const link::Received& received) {
+  const auto message = link::decode<link::FastpathWorkers>(received.payload);
+  if (!message || message->count == 0 || message->count > WorkerRings::kMost) {
+    return log::error("front", "the fast path says nonsense about its workers");
+  }
+  on_fastpath_gone();
+  if (auto done = rings_.make(message->count); !done) {
+    return log::error("front", "{}", done.error().text());
+  }
+  introductions_.assign(message->count, {});
+  table_.for_each([&](Connection& connection) {
+    const media::FrontMessage& head = connection.head();
+    connection.worker = media::owner_of_client(head.client, head.client_port, rings_.count());
+  });
+  for (uint8_t i = 0; i < rings_.count(); ++i) give_ring(i);
+  catch_up();
+  log::info("front", "the fast path has {} worker{}", message->count,
+            message->count == 1 ? "" : "s");
+}
+
+void Front::give_ring(uint8_t worker) {
+  const auto fds = rings_.fds(worker);
+  (void)fastpath_->send(link::FrontRing{worker}, fds);
+}
+
+void Front::on_record(uint8_t, const media::FrontRecord& record, Bytes octets) {
+  switch (record.kind) {
+    case FrontKind::reply: {
+      const auto reply = record.as<media::FrontReply>();
+      Connection* const connection = table_.find(reply.connection);
+      if (connection == nullptr) return statistics_.add(statistics_.client_gone);
+      const bool taken = connection->reply(octets, reply.is_data != 0);
+      return statistics_.add(taken ? statistics_.to_client : statistics_.slow_client);
+    }
+    case FrontKind::close:
+      if (Connection* const c = table_.find(record.as<media::FrontClose>().connection)) {
+        c->close_gently();
+      }
+      return;
+    default:
+      return;
+  }
+}
+
+bool Front::deliver(Connection& from, Bytes message, bool is_data) {
+  media::FrontMessage head = from.head();
+  head.is_data = is_data ? 1 : 0;
+  const bool is_known = from.worker < introductions_.size() && introductions_[from.worker].over;
+  if (is_known && rings_.push(from.worker, head, message)) {
+    from.told = true;
+    statistics_.add(statistics_.to_worker);
+    return true;
+  }
+  held_.push_back(from.id());
+  statistics_.add(statistics_.held);
+  return false;
+}
+
+// First of all on a new ring: whatever the worker remembers of others is over.
+bool Front::tell_alive(uint8_t worker) {
+  Introduction& introduction = introductions_[worker];
+  while (introduction.place < table_.places()) {
+    const Connection* const c = table_.at(introduction.place);
+    if (c != nullptr && c->told && c->worker == worker) {
+      if (!rings_.push(worker, media::FrontAlive{c->id()})) return false;
+      ++introduction.named;
+    }
+    ++introduction.place;
+  }
+  introduction.over = rings_.push(worker, media::FrontAllAlive{introduction.named});
+  return introduction.over;
+}
+
+void Front::tell_closed() {
+  std::erase_if(closed_, [this](const Closed& closed) {
+    if (rings_.count() != 0 &&
+        !(introductions_[closed.worker].over &&
+          rings_.push(closed.worker, media::FrontClosed{closed.connection}))) {
+      return false;
+    }
+    table_.free(closed.connection);
+    return true;
+  });
+}
+
+bool Front::needs_to_catch_up() const {
+  return rings_.count() != 0 &&
+         (!held_.empty() || !closed_.empty() ||
+          std::ranges::any_of(introductions_, [](const Introduction& i) { return !i.over; }));
+}
+
+void Front::catch_up() {
+  for (uint8_t i = 0; i < rings_.count(); ++i) {
+    if (!introductions_[i].over) tell_alive(i);
+  }
+  tell_closed();
+  // Who is held again comes to the end of the list: everybody gets a turn.
+  const std::vector<media::ConnectionId> held = std::exchange(held_, {});
+  for (const media::ConnectionId id : held) {
+    if (Connection* const connection = table_.find(id)) connection->resume();
+  }
+  if (needs_to_catch_up()) loop_.timers().set(catch_up_, loop_.now() + kCatchUp);
+}
+
+}  // namespace fedge::front
