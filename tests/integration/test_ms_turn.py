@@ -121,12 +121,12 @@ def test_M2_M5_what_is_refused(site, clients, peer):
     client = clients()
     client.allocate()
     for denied in ("127.0.0.1", "10.2.0.2", "169.254.169.254", SERVER[0]):
-        with pytest.raises(ms_turn.Error) as refused:
+        with pytest.raises(ms_turn.wire.Error) as refused:
             client.set_active((denied, 3478))
         assert refused.value.code == 403, denied
     eve = clients(user="sip:eve@example.com")
     eve.password = eve.password[:-1] + b"?"
-    with pytest.raises(ms_turn.Error) as refused:
+    with pytest.raises(ms_turn.wire.Error) as refused:
         eve.allocate()
     assert refused.value.code == 431
 

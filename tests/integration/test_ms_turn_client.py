@@ -5,10 +5,11 @@ import base64
 import pytest
 
 from tests.lib import ms_turn
+from tests.lib import ms_turn_wire as wire
 
 USER, PASSWORD = b"\x01user-octets\x00\xff", b"\x02pass\xfe"
 REALM = b"example.com"
-KEY = ms_turn.long_term_key(USER, REALM, PASSWORD)
+KEY = wire.long_term_key(USER, REALM, PASSWORD)
 
 FIRST_ALLOCATE = bytes.fromhex(
     "00030010f8b087e9ac132eb53f31180a946ee04f000f000472c64bc68008000400000001")
@@ -34,7 +35,7 @@ class Script:
     def send(self, octets, is_data=False):
         self.sent.append((is_data, octets))
         if not is_data and self.answers:
-            answer = self.answers.pop(0)(ms_turn.parse(octets))
+            answer = self.answers.pop(0)(wire.parse(octets))
             if answer is not None:
                 self.waiting.append((False, answer))
 
@@ -43,26 +44,26 @@ class Script:
 
 
 def hidden(transaction, address):
-    plain = ms_turn.encode_address(address)
+    plain = wire.encode_address(address)
     return plain[:2] + bytes(a ^ b for a, b in zip(plain[2:4], transaction)) + bytes(
         a ^ b for a, b in zip(plain[4:], transaction))
 
 
 def challenge(request):
-    return ms_turn.build(
-        ms_turn.ALLOCATE_ERROR,
-        [(ms_turn.ERROR_CODE, b"\0\0\x04\x01"), (ms_turn.REALM, REALM), (ms_turn.NONCE, b"nonce"),
-         (ms_turn.ALTERNATE_SERVER, ms_turn.encode_address(("192.0.2.20", 3478)))],
+    return wire.build(
+        wire.ALLOCATE_ERROR,
+        [(wire.ERROR_CODE, b"\0\0\x04\x01"), (wire.REALM, REALM), (wire.NONCE, b"nonce"),
+         (wire.ALTERNATE_SERVER, wire.encode_address(("192.0.2.20", 3478)))],
         request.transaction)
 
 
 def allocated(request):
-    return ms_turn.build(
-        ms_turn.ALLOCATED,
-        [(ms_turn.MAPPED_ADDRESS, ms_turn.encode_address(("192.0.2.20", 50000))),
-         (ms_turn.XOR_MAPPED_ADDRESS, hidden(request.transaction, ("198.51.100.7", 1234))),
-         (ms_turn.LIFETIME, b"\0\0\x02\x58"),
-         (ms_turn.SEQUENCE_NUMBER, bytes(range(20)) + bytes(4))],
+    return wire.build(
+        wire.ALLOCATED,
+        [(wire.MAPPED_ADDRESS, wire.encode_address(("192.0.2.20", 50000))),
+         (wire.XOR_MAPPED_ADDRESS, hidden(request.transaction, ("198.51.100.7", 1234))),
+         (wire.LIFETIME, b"\0\0\x02\x58"),
+         (wire.SEQUENCE_NUMBER, bytes(range(20)) + bytes(4))],
         request.transaction, KEY)
 
 
@@ -72,32 +73,33 @@ def client(*answers):
 
 
 def test_M2_reads_what_libnice_sends():
-    first = ms_turn.parse(FIRST_ALLOCATE)
-    assert first.kind == ms_turn.ALLOCATE and first.number(ms_turn.MS_VERSION) == 1
-    assert first.get(ms_turn.MESSAGE_INTEGRITY) is None
-    signed = ms_turn.parse(SIGNED_ALLOCATE)
-    assert (signed.get(ms_turn.USERNAME), signed.get(ms_turn.REALM)) == (USER, REALM)
+    first = wire.parse(FIRST_ALLOCATE)
+    assert first.kind == wire.ALLOCATE and first.number(wire.MS_VERSION) == 1
+    assert first.get(wire.MESSAGE_INTEGRITY) is None
+    signed = wire.parse(SIGNED_ALLOCATE)
+    assert (signed.get(wire.USERNAME), signed.get(wire.REALM)) == (USER, REALM)
     assert signed.is_signed_by(KEY) and not signed.is_signed_by(bytes(16))
-    send = ms_turn.parse(SEND)
-    assert send.kind == ms_turn.SEND and send.is_signed_by(KEY)
-    assert send.address(ms_turn.DESTINATION_ADDRESS) == ("192.0.2.2", 9999)
-    assert send.get(ms_turn.SEQUENCE_NUMBER) == bytes(range(20)) + b"\0\0\0\1"
+    send = wire.parse(SEND)
+    assert send.kind == wire.SEND and send.is_signed_by(KEY)
+    assert send.address(wire.DESTINATION_ADDRESS) == ("192.0.2.2", 9999)
+    assert send.get(wire.SEQUENCE_NUMBER) == bytes(range(20)) + b"\0\0\0\1"
 
 
 @pytest.mark.parametrize("octets", [FIRST_ALLOCATE, SIGNED_ALLOCATE, SEND])
 def test_M2_builds_the_same_octets_as_libnice(octets):
-    message = ms_turn.parse(octets)
+    message = wire.parse(octets)
     inner = [a for a in message.attributes
-             if a[0] not in (ms_turn.MAGIC_COOKIE, ms_turn.MESSAGE_INTEGRITY)]
+             if a[0] not in (wire.MAGIC_COOKIE, wire.MESSAGE_INTEGRITY)]
     key = KEY if message.integrity_at else None
-    assert ms_turn.build(message.kind, inner, message.transaction, key) == octets
+    assert wire.build(message.kind, inner, message.transaction, key) == octets
 
 
 def test_M2_refuses_octets_that_are_no_message():
-    for broken in (b"", FIRST_ALLOCATE[:-1], FIRST_ALLOCATE + b"\0", FIRST_ALLOCATE[:20] + bytes(16),
+    for broken in (b"", FIRST_ALLOCATE[:-1], FIRST_ALLOCATE + b"\0",
+                   FIRST_ALLOCATE[:20] + bytes(16),
                    bytes.fromhex("0003000a") + bytes(16) + bytes.fromhex("000f000472c64bc68008")):
-        with pytest.raises(ms_turn.Error):
-            ms_turn.parse(broken)
+        with pytest.raises(wire.Error):
+            wire.parse(broken)
 
 
 def test_M2_allocates_after_a_challenge():
@@ -105,9 +107,9 @@ def test_M2_allocates_after_a_challenge():
     us.allocate()
     assert us.relayed == ("192.0.2.20", 50000) and us.reflexive == ("198.51.100.7", 1234)
     assert us.alternate == ("192.0.2.20", 3478) and us.lifetime == 600
-    first, second = (ms_turn.parse(octets) for _, octets in transport.sent)
-    assert first.get(ms_turn.USERNAME) is None
-    assert second.get(ms_turn.NONCE) == b"nonce" and second.is_signed_by(KEY)
+    first, second = (wire.parse(octets) for _, octets in transport.sent)
+    assert first.get(wire.USERNAME) is None
+    assert second.get(wire.NONCE) == b"nonce" and second.is_signed_by(KEY)
 
 
 def test_M2_counts_requests_on_a_connection():
@@ -115,7 +117,7 @@ def test_M2_counts_requests_on_a_connection():
     us.allocate()
     us.send(("203.0.113.5", 7000), b"one")
     us.send(("203.0.113.5", 7000), b"two")
-    numbers = [ms_turn.parse(octets).get(ms_turn.SEQUENCE_NUMBER)
+    numbers = [wire.parse(octets).get(wire.SEQUENCE_NUMBER)
                for _, octets in transport.sent[2:]]
     assert numbers == [bytes(range(20)) + b"\0\0\0\1", bytes(range(20)) + b"\0\0\0\2"]
 
@@ -126,24 +128,24 @@ def test_M2_takes_no_answer_that_is_signed_with_another_key():
         return octets[:-20] + bytes(20)
 
     us, _ = client(challenge, forged)
-    with pytest.raises(ms_turn.Error, match="signed"):
+    with pytest.raises(wire.Error, match="signed"):
         us.allocate()
 
 
 def test_M2_tells_data_indications_from_bare_data():
     us, transport = client(challenge, allocated)
     us.allocate()
-    indication = ms_turn.build(ms_turn.DATA_INDICATION, [
-        (ms_turn.REMOTE_ADDRESS, ms_turn.encode_address(("203.0.113.5", 7000))),
-        (ms_turn.DATA, b"framed")])
+    indication = wire.build(wire.DATA_INDICATION, [
+        (wire.REMOTE_ADDRESS, wire.encode_address(("203.0.113.5", 7000))),
+        (wire.DATA, b"framed")])
     transport.waiting = [(False, indication), (True, b"bare")]
     assert us.receive() == ms_turn.Arrival(("203.0.113.5", 7000), b"framed")
     assert us.receive() == ms_turn.Arrival(None, b"bare")
 
 
 def test_M2_cuts_frames_out_of_a_stream():
-    frames = ms_turn.Unframer()
-    stream = ms_turn.frame(2, FIRST_ALLOCATE) + ms_turn.frame(3, b"") + ms_turn.frame(3, b"abc")
+    frames = wire.Unframer()
+    stream = wire.frame(2, FIRST_ALLOCATE) + wire.frame(3, b"") + wire.frame(3, b"abc")
     taken = []
     for octet in stream:
         frames.feed(bytes([octet]))
@@ -151,11 +153,11 @@ def test_M2_cuts_frames_out_of_a_stream():
             taken.append(one)
     assert taken == [(2, FIRST_ALLOCATE), (3, b""), (3, b"abc")]
     frames.feed(b"\x17\x03\x01\x00")
-    with pytest.raises(ms_turn.Error):
+    with pytest.raises(wire.Error):
         frames.take()
 
 
 def test_M2_says_the_hello_that_looks_like_tls():
-    hello = ms_turn.client_hello(bytes(32))
+    hello = wire.client_hello(bytes(32))
     assert len(hello) == 50 and hello[:5] == b"\x16\x03\x01\x00\x2d"
-    assert len(ms_turn.SERVER_HELLO) == 83
+    assert len(wire.SERVER_HELLO) == 83
