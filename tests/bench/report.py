@@ -12,12 +12,14 @@ class Report:
     def __init__(self, bench):
         self.bench, self.rows = bench, []
 
-    def add(self, metric, unit, ours, peer=None, peer_name=None, bar=None):
-        """`bar` is the most that ours may be: as a ratio to the peer's figure, or, without a peer,
-        in the row's unit. Rows without a bar are information."""
+    def add(self, metric, unit, ours, peer=None, peer_name=None, bar=None, at_least=False):
+        """`bar` is the most that ours may be, or the least: as a ratio to the peer's figure, or,
+        without a peer, in the row's unit. Rows without a bar are information."""
         ratio = ours / peer if peer else None
         judged = ours if peer is None else ratio
-        ok = None if bar is None else judged is not None and judged <= bar
+        ok = None
+        if bar is not None:
+            ok = judged is not None and (judged >= bar if at_least else judged <= bar)
         self.rows.append({"metric": metric, "unit": unit, "ours": ours, "peer": peer,
                           "peer_name": peer_name, "ratio": ratio, "bar": bar, "ok": ok})
 
