@@ -28,7 +28,7 @@ using namespace fedge;
 using namespace fedge::media;
 
 constexpr size_t kFrames = 1 << 17;  // 288 MB
-constexpr size_t kBuffer = 2304;  // as an mbuf of 2 kB with its head and headroom lies
+constexpr size_t kBuffer = 2304;     // as an mbuf of 2 kB with its head and headroom lies
 constexpr size_t kHeadroom = 128;
 constexpr size_t kPayload = 160;
 constexpr int kRuns = 5;
@@ -83,7 +83,11 @@ class Bench {
 
 Bench::Bench(uint32_t sessions)
     : count_(sessions),
-      site_({.capacity = 1'000'000, .addresses = 20, .first_port = 1024, .last_port = 65535, .has_v6_pool = false}),
+      site_({.capacity = 1'000'000,
+             .addresses = 20,
+             .first_port = 1024,
+             .last_port = 65535,
+             .has_v6_pool = false}),
       buffers_(kFrames * kBuffer),
       order_(kFrames),
       sizes_(kFrames) {

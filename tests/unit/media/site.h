@@ -7,7 +7,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,6 +16,7 @@
 #include "dataplane/media/sessions.h"
 #include "dataplane/media/station.h"
 #include "firmware/snapshot/writer.h"
+#include "tests/unit/media/fake_edge.h"
 #include "tests/unit/wire_ip/packet_builder.h"
 
 namespace fedge::media::test {
@@ -28,53 +28,6 @@ inline constexpr ip::Mac kMac0 = ip::PacketBuilder::kOurs;
 inline constexpr ip::Mac kMac1{2, 0, 0, 0, 1, 1};
 inline constexpr ip::Mac kClientMac{2, 0, 0, 0, 9, 9};
 inline constexpr uint16_t kVlan = 7;  // of realm "inside", on the second port
-
-// Every address is a neighbour; its MAC ends in its number.
-class FakeNextHops : public NextHops {
- public:
-  static constexpr size_t kMost = 4096;
-  FakeNextHops() : FakeNextHops(std::make_unique<std::array<MacWord, kMost>>()) {}
-
-  NextHopIndex resolve(uint16_t realm, const IpAddress& address) override {
-    ++asked;
-    if (!has_routes) return kNoNextHop;
-    const auto next = static_cast<NextHopIndex>(numbers_.size() % kMost);
-    const IpAddress& hop = gateway ? gateway : address;
-    const auto [found, is_new] = numbers_.try_emplace({realm, hop}, next);
-    if (is_new && is_known) learn(next);
-    return found->second;
-  }
-  void learn(NextHopIndex next_hop) { (*macs_)[next_hop].store(to_mac_word(mac(next_hop))); }
-  void forget_all() {
-    for (MacWord& word : *macs_) word.store(0);
-    numbers_.clear();
-  }
-  static ip::Mac mac(NextHopIndex n) {
-    return {2, 1, 1, 1, static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)};
-  }
-
-  IpAddress gateway;  // everything goes through it, when there is one
-  bool has_routes = true;
-  bool is_known = true;
-  int asked = 0;
-
- private:
-  explicit FakeNextHops(std::unique_ptr<std::array<MacWord, kMost>> macs)
-      : NextHops(*macs), macs_(std::move(macs)) {}
-  std::unique_ptr<std::array<MacWord, kMost>> macs_;
-  std::map<std::pair<uint16_t, IpAddress>, NextHopIndex> numbers_;
-};
-
-// Answers each request with the message turned around.
-struct EchoServer : StunHandler {
-  size_t on_stun(Request& request, const Plan&, Instant) override {
-    ++requests;
-    last_session = request.session;
-    return std::min(request.message.size(), request.room);
-  }
-  int requests = 0;
-  uint32_t last_session = kNone;
-};
 
 // A client with an allocation and one channel.
 struct Flow {
@@ -309,7 +262,8 @@ inline Outcome Site::deliver(std::string_view frame, uint8_t queue) {
   packet.size = static_cast<uint16_t>(frame.size());
   packet.room_before = kHeadroom;
   packet.room_behind = static_cast<uint16_t>(buffer_.size() - kHeadroom - frame.size());
-  packet.port = std::memcmp(frame.data(), kMac1.data(), kMac1.size()) == 0 ? 1 : 0;
+  const std::string_view second(reinterpret_cast<const char*>(kMac1.data()), kMac1.size());
+  packet.port = frame.starts_with(second) ? 1 : 0;
   return run(packet, queue);
 }
 
