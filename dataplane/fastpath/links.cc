@@ -36,6 +36,12 @@ void Fastpath::open_link(Process peer, Fd socket) {
                      [](const std::string&) {});
       control_ = std::move(channel);
       return;
+    case Process::front:
+      channel->start([this](link::Received m) { on_front_message(std::move(m)); },
+                     [](const std::string&) {});
+      front_ = std::move(channel);
+      (void)front_->send(link::FastpathWorkers{crossing_->workers()});
+      return;
     default:
       return;
   }

@@ -112,6 +112,7 @@ void MediaPart::tell_anchors() {
   for (; tell_from_ < end; ++tell_from_) {
     if (station_->describe_anchor(tell_from_, held)) held_.post(held);
   }
+  if (held_.any()) reports_.wake();
 }
 
 void MediaPart::report_end(uint64_t id, uint64_t call) {

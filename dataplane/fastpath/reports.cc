@@ -9,9 +9,13 @@ bool Reports::push(const Report& report) {
   if (tail - head_.load(std::memory_order_acquire) == kRoom) return false;
   reports_[tail % kRoom] = report;
   tail_.store(tail + 1, std::memory_order_release);
+  wake();
+  return true;
+}
+
+void Reports::wake() const {
   const uint64_t one = 1;
   (void)!::write(event_, &one, sizeof one);
-  return true;
 }
 
 bool Reports::pop(Report& report) {

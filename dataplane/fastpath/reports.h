@@ -29,6 +29,8 @@ class Reports {
 
   // The worker. False: full.
   bool push(const Report& report);
+  // There is something elsewhere for the control thread to look at.
+  void wake() const;
   // The control thread. False: empty.
   bool pop(Report& report);
 

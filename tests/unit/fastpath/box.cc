@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +30,39 @@ struct Compiled {
   std::vector<std::pair<snapshot::Kind, std::string>> sections;
 };
 
+// Empty when no realm has media.
+std::string compile_media(const std::vector<TestRealm>& realms) {
+  snapshot::Writer m(snapshot::Kind::media);
+  std::vector<snapshot::MediaPool> pools;
+  for (uint16_t i = 0; i < realms.size(); ++i) {
+    if (!realms[i].media) continue;
+    const std::vector<IpAddress> addresses{Prefix::parse(realms[i].ours)->address};
+    const auto slice = m.slice(addresses);
+    pools.push_back({slice, i, 50000, 50099, snapshot::PoolUse::anchor});
+    pools.push_back({slice, i, 51000, 51099, snapshot::PoolUse::turn});
+  }
+  if (pools.empty()) return {};
+  snapshot::Media root{};
+  root.turn_realm = m.text("example.com");
+  root.pools = m.slice(pools);
+  root.max_sessions = root.max_sessions_per_user = root.max_sessions_per_source = 100;
+  root.credential_minutes = 480;
+  root.lifetime_default_s = root.lifetime_max_s = root.nonce_s = 600;
+  return m.finish(root);
+}
+
+void add_stun(snapshot::Writer& l, std::vector<snapshot::Listener>& listeners,
+              const IpAddress& address, uint16_t realm) {
+  snapshot::Listener listener{};
+  listener.name = l.text("stun-" + address.text());
+  listener.endpoint = {address, 3478};
+  listener.realm = realm;
+  listener.tls_context = snapshot::kNone16;
+  listener.transport = snapshot::Transport::udp;
+  listener.service = snapshot::Service::av;
+  listeners.push_back(listener);
+}
+
 Compiled compile(const std::vector<TestRealm>& realms) {
   snapshot::Writer r(snapshot::Kind::realms);
   snapshot::Writer l(snapshot::Kind::listeners);
@@ -44,6 +78,10 @@ Compiled compile(const std::vector<TestRealm>& realms) {
     for (const auto& text : {realm.ours, realm.ours6}) {
       if (text.empty()) continue;
       addresses.push_back({*Prefix::parse(text), {}});
+      if (realm.media) {
+        add_stun(l, listeners, addresses.back().address.address,
+                 static_cast<uint16_t>(list.size()));
+      }
       if (realm.listener == 0) continue;
       snapshot::Listener listener{};
       listener.name = l.text("access-" + text);
@@ -66,12 +104,17 @@ Compiled compile(const std::vector<TestRealm>& realms) {
   appliance.name = a.text("box");
   snapshot::Writer o(snapshot::Kind::routing);
   const snapshot::Routing routing{};
-  return {{{snapshot::Kind::appliance, a.finish(appliance)},
-           {snapshot::Kind::realms, r.finish(root)},
-           {snapshot::Kind::listeners, l.finish(listener_root)},
-           {snapshot::Kind::routing, o.finish(routing)},
-           {snapshot::Kind::resolver, snapshot::Writer(snapshot::Kind::resolver)
-                                          .finish(snapshot::Resolver{{}, snapshot::kNone16})}}};
+  Compiled out{
+      {{snapshot::Kind::appliance, a.finish(appliance)},
+       {snapshot::Kind::realms, r.finish(root)},
+       {snapshot::Kind::listeners, l.finish(listener_root)},
+       {snapshot::Kind::routing, o.finish(routing)},
+       {snapshot::Kind::resolver, snapshot::Writer(snapshot::Kind::resolver)
+                                      .finish(snapshot::Resolver{{}, snapshot::kNone16})}}};
+  if (auto media = compile_media(realms); !media.empty()) {
+    out.sections.emplace_back(snapshot::Kind::media, std::move(media));
+  }
+  return out;
 }
 
 }  // namespace
@@ -170,12 +213,16 @@ void Box::start_program() {
   link_->start(
       [this](link::Received message) {
         if (message.kind == link::MessageKind::ready) ready_ = true;
+        if (message.kind == link::MessageKind::neighbour_wanted) {
+          look_for(*link::decode<link::NeighbourWanted>(message.payload));
+        }
         if (message.kind != link::MessageKind::snapshot_running) return;
         answers_.push_back(*link::decode<link::SnapshotRunning>(message.payload));
       },
       [this](const std::string&) { closed_ = true; });
   const int page = page_.get();
   ASSERT_TRUE(link_->send(link::CounterPages{link::Process::fastpath}, {&page, 1}));
+  send_sessions();
   {
     const netlink::Inside inside(punt);
     const auto monitor = netlink::open_monitor_socket();
@@ -185,6 +232,24 @@ void Box::start_program() {
   }
   ASSERT_TRUE(run_until([this] { return ready_ || closed_; }, 10s));
   ASSERT_TRUE(ready_) << "the fast path ended at start";
+}
+
+void Box::send_sessions() {
+  for (uint16_t i = 0; i < workers; ++i) {
+    if (sessions_.size() <= i) {
+      sessions_.emplace_back(::memfd_create("sessions", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    }
+    const int fd = sessions_[i].get();
+    ASSERT_TRUE(link_->send(link::SessionMemory{i, static_cast<uint16_t>(workers)}, {&fd, 1}));
+  }
+}
+
+void Box::look_for(const link::NeighbourWanted& wanted) const {
+  const netlink::Inside inside(punt);
+  auto socket = netlink::Socket::open();
+  const auto tap = find_link(*socket, wanted.realm);
+  ASSERT_TRUE(tap && *tap);
+  EXPECT_TRUE(set_managed_neighbour(*socket, **tap, wanted.neighbour.address));
 }
 
 void Box::kill_program() {
@@ -241,13 +306,14 @@ link::SnapshotRunning Box::offer(const std::vector<TestRealm>& realms, uint64_t 
   return answers_.empty() ? link::SnapshotRunning{} : answers_.back();
 }
 
-std::unique_ptr<link::Channel> Box::connect_signal() {
+std::unique_ptr<link::Channel> Box::connect_signal(
+    const std::function<void(link::Received)>& on_message) {
   auto pair = link::make_link();
   const int theirs = pair->second.get();
   EXPECT_TRUE(link_->send(link::LinkOpened{link::Process::signal}, {&theirs, 1}));
   auto out = std::make_unique<link::Channel>(loop_, link::Process::signal, link::Process::fastpath,
                                              std::move(pair->first));
-  out->start([](link::Received) {}, [](const std::string&) {});
+  out->start(on_message, [](const std::string&) {});
   return out;
 }
 
@@ -262,6 +328,15 @@ bool Box::run_until(const std::function<bool()>& condition, Duration at_most) {
 
 bool Box::counts(const std::string& name, uint64_t at_least) {
   return run_until([&] { return counter(name) >= at_least; });
+}
+
+std::string Box::losses() const {
+  std::string out;
+  for (uint32_t i = 0; i < view_.count(); ++i) {
+    if (view_.name(i).find("dropped_total") == std::string::npos || view_.value(i) == 0) continue;
+    out += std::string(view_.name(i)) + " " + std::to_string(view_.value(i)) + "\n";
+  }
+  return out;
 }
 
 uint64_t Box::counter(const std::string& name) const {

@@ -27,6 +27,8 @@ struct TestRealm {
   std::string ours6;
   uint16_t listener = 0;  // TCP port on both addresses; 0: none
   uint16_t mtu = 1500;    // as the fast path is told; the tap's stays 1500
+  // STUN on UDP port 3478, relay ports 50000-50099 of `ours` for calls, 51000-51099 for clients.
+  bool media = false;
 };
 
 class Box {
@@ -49,11 +51,15 @@ class Box {
   link::SnapshotRunning offer(const std::vector<TestRealm>& realms, uint64_t generation);
   void send_taps(const std::vector<TestRealm>& realms);
   bool send(const std::function<void(link::Channel&)>& what);
-  std::unique_ptr<link::Channel> connect_signal();
+  // `on_message`: what the fast path says.
+  std::unique_ptr<link::Channel> connect_signal(
+      const std::function<void(link::Received)>& on_message = [](const link::Received&) {});
 
   // Runs the loop until the condition holds; false when it does not within `at_most`.
   bool run_until(const std::function<bool()>& condition, Duration at_most = 5s);
   uint64_t counter(const std::string& name) const;
+  // What was dropped, and why.
+  std::string losses() const;
   // Counters reach the page ten times a second.
   bool counts(const std::string& name, uint64_t at_least = 1);
   Loop& loop() { return loop_; }
@@ -69,6 +75,8 @@ class Box {
 
  private:
   std::string port_mac() const;
+  void send_sessions();
+  void look_for(const link::NeighbourWanted& wanted) const;
   Loop loop_;
   pid_t pid_ = -1;
   Fd page_;
@@ -77,6 +85,7 @@ class Box {
   bool ready_ = false;
   bool closed_ = false;
   std::vector<link::SnapshotRunning> answers_;
+  std::vector<Fd> sessions_;  // as init keeps them
   std::vector<Fd> held_;
 };
 
