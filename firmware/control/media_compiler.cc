@@ -58,7 +58,7 @@ Result<std::string> compile_media(const topo::Topology& t, const NameIndex& inde
     alternates.push_back({server.address, server.port});
   }
   snapshot::Media root{};
-  root.turn_realm = w.text(media.turn_realm.empty() ? t.appliance.fqdn : media.turn_realm);
+  root.turn_realm = w.text(topo::turn_realm_of(media, t.appliance.fqdn));
   root.pools = w.slice(pools);
   root.peer_rules = w.slice(rules);
   root.token_keys = w.slice(*keys);

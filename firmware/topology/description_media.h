@@ -140,7 +140,10 @@ struct Fields<Media> {
           .as(Format::name)
           .up_to(16),
       &Media::certificates);
-    v(Field{"turn_realm", "REALM of TURN; left out: the appliance's fqdn."}.as(Format::dns_name),
+    v(Field{"turn_realm",
+            "REALM of TURN, at most 20 characters; left out: the appliance's fqdn, of a longer one "
+            "the last labels that fit."}
+          .as(Format::dns_name),
       &Media::turn_realm);
     v(Field{"pools", "Relay ports."}.up_to(64), &Media::pools);
     v(Field{"peer_rules",

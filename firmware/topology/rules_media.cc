@@ -149,6 +149,16 @@ void check_alternates(RuleBook& book) {
   }
 }
 
+void check_turn_realm(RuleBook& book) {
+  const Topology& t = book.topology;
+  const auto realm = turn_realm_of(*t.media, t.appliance.fqdn);
+  if (!has_listener(t, Service::av) || t.appliance.fqdn.empty()) return;
+  if (!realm.empty() && realm.size() <= kLongestTurnRealm) return;
+  book.add("/media/turn_realm", realm.empty() ? "nothing" : RuleBook::text(realm),
+           fmt::format("a name of at most {} characters", kLongestTurnRealm),
+           "the answer to a client's shortest first request has room for no more");
+}
+
 void check_media(RuleBook& book) {
   const Media& media = *book.topology.media;
   book.check_ids("/media/certificates", media.certificates, book.environment.has_certificate,
@@ -157,6 +167,7 @@ void check_media(RuleBook& book) {
   check_quotas(book);
   check_peer_rules(book);
   check_alternates(book);
+  check_turn_realm(book);
   if (media.lifetimes.allocation_s > media.lifetimes.allocation_most_s) {
     book.add("/media/lifetimes/allocation_s",
              fmt::format("the number {}", media.lifetimes.allocation_s),

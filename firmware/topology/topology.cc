@@ -14,6 +14,17 @@ PortRange usual_ports(PoolUse use) {
   return use == PoolUse::turn ? PortRange{50000, 59999} : PortRange{60000, 65535};
 }
 
+std::string_view turn_realm_of(const Media& media, std::string_view fqdn) {
+  if (!media.turn_realm.empty()) return media.turn_realm;
+  while (fqdn.size() > kLongestTurnRealm) {
+    const size_t dot = fqdn.find('.');
+    if (dot == fqdn.npos) return {};
+    fqdn.remove_prefix(dot + 1);
+    if (fqdn.find('.') == fqdn.npos) return {};
+  }
+  return fqdn;
+}
+
 uint32_t media_capacity(const std::vector<MediaPool>& pools) {
   uint64_t allocations = 0;
   uint64_t anchor_ports = 0;

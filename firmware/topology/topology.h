@@ -239,7 +239,7 @@ struct AlternateServer {
 
 struct Media {
   std::vector<std::string> certificates;  // ids in the certificate store
-  std::string turn_realm;                 // empty: the appliance's FQDN
+  std::string turn_realm;                 // empty: see turn_realm_of()
   std::vector<MediaPool> pools;
   std::vector<PeerRule> peer_rules;
   MediaQuotas quotas;
@@ -250,6 +250,12 @@ struct Media {
   std::vector<AlternateServer> alternate_servers;
   bool operator==(const Media&) const = default;
 };
+// An answer to a stranger is at most 1.5 times its request: a longer realm would leave clients with
+// the shortest Allocate (28 octets, as browsers send it) without one.
+inline constexpr size_t kLongestTurnRealm = 20;
+// As configured, or of the appliance's FQDN so many last labels, at least two, as fit; empty when
+// none do.
+std::string_view turn_realm_of(const Media& media, std::string_view fqdn);
 // What these pools can hold, TURN allocations and anchored streams together; a stream takes two
 // ports on each side. At most what the box is made for.
 inline constexpr uint32_t kMostMediaSessions = 1'000'000;

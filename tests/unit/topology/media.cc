@@ -153,6 +153,21 @@ TEST(TopologyMedia, M6_QuotasFitThePools) {
   });
 }
 
+TEST(TopologyMedia, M1_M2_TheRealmFitsTheShortestAnswer) {
+  const Media none;
+  EXPECT_EQ(turn_realm_of(none, "sip.example.com"), "sip.example.com");
+  EXPECT_EQ(turn_realm_of(none, "edge1.emea.contoso.example"), "emea.contoso.example");
+  EXPECT_EQ(turn_realm_of(none, "edge1.emea2.contoso.example"), "contoso.example");
+  EXPECT_EQ(turn_realm_of(none, "edge.a-company-with-a-long-name.example"), "");
+  EXPECT_EQ(turn_realm_of(none, "a-box-without-any-domain"), "");
+  check({
+      {"as long as may be", [](Topology& t) { t.media->turn_realm = "relay.of.example.org"; }, ""},
+      {"longer", [](Topology& t) { t.media->turn_realm = "relay.of.example.info"; },
+       "/media/turn_realm: found the text \"relay.of.example.info\" (allowed: a name of at most 20 "
+       "characters; the answer to a client's shortest first request has room for no more)\n"},
+  });
+}
+
 TEST(TopologyMedia, M1_M3_ServicesHaveWhatTheyNeed) {
   check({
       {"SIP over UDP",
