@@ -6,9 +6,10 @@
 
 namespace fedge::turn {
 
-// RFC 8656 section 12: RFC 5766 had channels up to 0x7fff; those above are not for clients now.
+// RFC 8656 section 12 leaves clients those up to 0x4fff. Clients of RFC 5766, coturn's among them,
+// bind any up to 0x7fff, and nothing else on these ports begins so.
 inline constexpr uint16_t kFirstChannel = 0x4000;
-inline constexpr uint16_t kLastChannel = 0x4fff;
+inline constexpr uint16_t kLastChannel = 0x7fff;
 constexpr bool is_channel(uint16_t number) {
   return number >= kFirstChannel && number <= kLastChannel;
 }

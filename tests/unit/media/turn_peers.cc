@@ -120,7 +120,7 @@ TEST_F(Peers, M1_OneChannelOnePeer) {
 }
 
 TEST_F(Peers, M1_WhatIsNoChannelIs400) {
-  for (const uint16_t channel : {0, 0x3fff, 0x5000, 0x7fff, 0xffff})
+  for (const uint16_t channel : {0, 0x3fff, 0x8000, 0xffff})
     EXPECT_EQ(client.bind(channel, "8.8.8.8:9").error(), 400) << channel;
   EXPECT_EQ(client.bind(0x4000, "8.8.8.8:0").error(), 400);
   EXPECT_EQ(

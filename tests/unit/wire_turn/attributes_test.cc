@@ -76,11 +76,11 @@ TEST_F(M1_TurnAttributes, HaveTheirLength) {
   EXPECT_FALSE(is_family(3, stun::Family::ipv4) || is_family(3, stun::Family::ipv6));
 }
 
-TEST_F(M1_TurnAttributes, ChannelsMayBeBoundFrom4000To4fff) {
+TEST_F(M1_TurnAttributes, ChannelsMayBeBoundAsRfc5766HadThem) {
   EXPECT_FALSE(is_channel(0x3fff));
   EXPECT_TRUE(is_channel(0x4000));
-  EXPECT_TRUE(is_channel(0x4fff));
-  EXPECT_FALSE(is_channel(0x5000));
+  EXPECT_TRUE(is_channel(0x7fff));
+  EXPECT_FALSE(is_channel(0x8000));
 }
 
 TEST_F(M1_TurnAttributes, EachRequestUnderstandsItsOwn) {

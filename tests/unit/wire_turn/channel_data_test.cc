@@ -45,8 +45,8 @@ TEST(M1_ChannelData, IsRefusedByReason) {
   const std::string good = channel_data(0x4000, 4, "abcd");
   for (size_t size = 0; size < good.size(); ++size)
     EXPECT_EQ(reason(good.substr(0, size)), size < 4 ? Unusable::header_short : Unusable::length);
-  EXPECT_EQ(reason(channel_data(0x4fff, 0, "")), Unusable::none);
-  for (const uint16_t channel : {0x0000, 0x3fff, 0x5000, 0x7ffe, 0x8000, 0xff10, 0xffff})
+  EXPECT_EQ(reason(channel_data(0x7fff, 0, "")), Unusable::none);
+  for (const uint16_t channel : {0x0000, 0x3fff, 0x8000, 0xff10, 0xffff})
     EXPECT_EQ(reason(channel_data(channel, 0, "")), Unusable::channel) << channel;
 }
 
@@ -93,7 +93,7 @@ TEST(M1_ChannelData, BrokenStreamsAreNotReadOn) {
   for (const std::string& stream :
        {other_cookie, odd_length, std::string("GET / HTTP/1.1\r\n\r\n....."),
         std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03..........", 21),
-        channel_data(0x5000, 0, ""), channel_data(0xffff, 0, "")}) {
+        channel_data(0x8000, 0, ""), channel_data(0xffff, 0, "")}) {
     EXPECT_EQ(cut(stream, stream.size()), std::vector<std::string>{"bad"});
     EXPECT_EQ(cut(request + stream, 1).back(), "bad");
   }
