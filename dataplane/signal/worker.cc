@@ -138,10 +138,11 @@ void Worker::flush_round() {
 }
 
 void Worker::finish_round() {
+  // First: media may come as soon as the SDP is read.
+  if (!anchor_news_.empty()) anchor_news_.flush(announcer_.link());
   flush_round();
   if (!alone_) lanes_.ring_bells();
   announcer_.sweep();
-  if (!anchor_news_.empty()) anchor_news_.flush(announcer_.link());
   handshake_steps_ = 0;
   silent_.store(static_cast<uint32_t>(handshakes_.silent()), std::memory_order_relaxed);
 }
