@@ -9,6 +9,7 @@ from tests.lib import ms_turn, topology
 from tests.lib.appliance import wait_until
 
 SERVER = (topology.OUTSIDE["4"], 3478)
+SERVER6 = (topology.OUTSIDE["6"], 3478)
 HOST = topology.PARTNER_ADDRESS["4"]
 
 
@@ -21,13 +22,14 @@ def site(new_site):
 
 @pytest.fixture
 def clients(site):
-    """clients(how, user): a client in the partner's namespace. how: udp, tcp (frames), tls (frames
-    behind the hello that looks like TLS)."""
+    """clients(how, user): a client in the partner's namespace. how: udp, udp6, tcp (frames), tls
+    (frames behind the hello that looks like TLS)."""
     with contextlib.ExitStack() as stack:
         def make(how="udp", user="sip:alice@example.com", **more):
             def connect():
-                return (ms_turn.Udp(SERVER) if how == "udp" else
-                        ms_turn.Tcp((SERVER[0], 443), hello=how == "tls"))
+                if how.startswith("udp"):
+                    return ms_turn.Udp(SERVER if how == "udp" else SERVER6)
+                return ms_turn.Tcp((SERVER[0], 443), hello=how == "tls")
             credentials = site.appliance.rest("POST", "/v1/media/credentials",
                                               {"identity": user, **more})
             transport = site.lab.partner.call(connect)
@@ -64,6 +66,11 @@ def reach(client, peer, address):
     raise AssertionError("the peer was not reached")
 
 
+def await_dropped(box, reason):
+    series = f'fedge_media_dropped_total{{reason="{reason}"}}'
+    wait_until(lambda: box.metrics()[series] >= 1, 5, f"a packet dropped for {reason}")
+
+
 def drain(peer):
     peer.setblocking(False)
     with contextlib.suppress(BlockingIOError):
@@ -72,14 +79,17 @@ def drain(peer):
     peer.settimeout(5)
 
 
-@pytest.mark.parametrize("how", ["udp", "tcp", "tls"])
+@pytest.mark.parametrize("how", ["udp", "udp6", "tcp", "tls"])
 def test_M2_allocates_sends_and_hears(site, clients, peer, how):
     client = clients(how)
     client.allocate()
-    assert client.relayed[0] == SERVER[0] and client.reflexive[0] == HOST
-    assert client.alternate[0] == SERVER[0] and client.lifetime == 600
+    family = "6" if how == "udp6" else "4"
+    assert client.relayed[0] == SERVER[0]  # whoever does not ask gets one of IPv4
+    assert client.reflexive[0] == topology.PARTNER_ADDRESS[family]
+    assert client.alternate[0] == topology.OUTSIDE[family] and client.lifetime == 600
     there = peer.getsockname()
     peer.sendto(b"too early", client.relayed)
+    await_dropped(site.appliance, "no_permission")
     assert reach(client, peer, there) == client.relayed
     drain(peer)
     peer.sendto(b"answer", client.relayed)
@@ -96,6 +106,15 @@ def test_M2_allocates_sends_and_hears(site, clients, peer, how):
     wait_until(lambda: site.appliance.metrics()["fedge_media_sessions"] == 0, 5, "no session")
     peer.sendto(b"too late", client.relayed)
     assert client.receive(0.3) is None
+
+
+def test_M2_an_allocation_ends_with_its_connection(site, clients):
+    client = clients("tls")
+    client.allocate()
+    count = lambda: site.appliance.metrics()["fedge_media_sessions"]  # noqa: E731
+    wait_until(lambda: count() == 1, 5, "the session")
+    client.close()
+    wait_until(lambda: count() == 0, 5, "its end")
 
 
 def test_M2_two_clients_with_tcp_443_only_reach_each_other(clients):
@@ -147,8 +166,7 @@ def test_M5_a_published_denial_stops_a_running_flow(site, clients, peer):
     peer.settimeout(0.5)
     with pytest.raises(TimeoutError):
         peer.recv(2000)
-    denied = 'fedge_media_dropped_total{reason="peer_denied"}'
-    wait_until(lambda: site.appliance.metrics()[denied] >= 1, 5, "counted as denied")
+    await_dropped(site.appliance, "peer_denied")
 
 
 def test_M2_B4_an_allocation_outlives_the_fast_path(site, clients, peer):
