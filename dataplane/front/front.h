@@ -60,6 +60,7 @@ class Front final : public ConnectionOwner {
   void on_fastpath_gone();
   void give_ring(uint8_t worker);
   void on_record(uint8_t worker, const media::FrontRecord& record, Bytes octets);
+  void refuse_peer(uint8_t worker, const media::TcpFailed& failed);
   // What did not fit before: who is alive, who has closed, who waits to be read on.
   void catch_up();
   bool tell_alive(uint8_t worker);

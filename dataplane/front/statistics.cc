@@ -19,7 +19,8 @@ Statistics::Statistics(Counters& page)
       client_gone(page.series("fedge_front_dropped_messages_total{reason=\"client_gone\"}")),
       held(page.series("fedge_front_held_total")),
       connections(page.series("fedge_front_connections")),
-      rings_broken(page.series("fedge_front_rings_broken_total")) {
+      rings_broken(page.series("fedge_front_rings_broken_total")),
+      peers_refused(page.series("fedge_front_peers_refused_total")) {
   for (int i = 0; i < kCloseReasons; ++i) {
     const std::string reason = text(static_cast<CloseReason>(i));
     closed[static_cast<size_t>(i)] =

@@ -21,6 +21,7 @@ struct Statistics {
   uint32_t held;         // times that a client was not read on because the fast path was busy
   uint32_t connections;  // now
   uint32_t rings_broken;
+  uint32_t peers_refused;
   std::array<uint32_t, kCloseReasons> closed;
 };
 

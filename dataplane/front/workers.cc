@@ -60,7 +60,7 @@ void Front::give_ring(uint8_t worker) {
   (void)fastpath_->send(link::FrontRing{worker}, fds);
 }
 
-void Front::on_record(uint8_t, const media::FrontRecord& record, Bytes octets) {
+void Front::on_record(uint8_t worker, const media::FrontRecord& record, Bytes octets) {
   switch (record.kind) {
     case FrontKind::reply: {
       const auto reply = record.as<media::FrontReply>();
@@ -74,9 +74,23 @@ void Front::on_record(uint8_t, const media::FrontRecord& record, Bytes octets) {
         c->close_gently();
       }
       return;
+    // There are no TCP relays yet: whoever asks for a peer hears so (447, 400) instead of nothing.
+    case FrontKind::tcp_connect: {
+      const auto asked = record.as<media::TcpConnect>();
+      return refuse_peer(worker, {asked.allocation, media::TcpFailure::refused, 0, asked.echo});
+    }
+    case FrontKind::tcp_bind: {
+      const auto asked = record.as<media::TcpBind>();
+      return refuse_peer(worker, {0, media::TcpFailure::unknown_peer, 0, asked.echo});
+    }
     default:
       return;
   }
+}
+
+void Front::refuse_peer(uint8_t worker, const media::TcpFailed& failed) {
+  statistics_.add(statistics_.peers_refused);
+  (void)rings_.push(worker, failed);
 }
 
 bool Front::deliver(Connection& from, Bytes message, bool is_data) {
