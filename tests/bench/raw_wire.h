@@ -8,6 +8,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -162,6 +163,12 @@ class RawWire {
       at_ = (at_ + 1) % kFrames;
     }
     return count;
+  }
+
+  // Until something has come, a millisecond at most.
+  void wait() {
+    pollfd what{fd_, POLLIN, 0};
+    poll(&what, 1, 1);
   }
 
   // The MAC of a neighbour, asked as `from`.

@@ -159,7 +159,8 @@ class TurnClients {
         ask(next++, method);
       }
       wire_.flush();
-      wire_.receive([this](const Arrived& what) { take(what); });
+      // Whoever spins is made to wait where others want the core.
+      if (wire_.receive([this](const Arrived& what) { take(what); }) == 0) wire_.wait();
       const uint64_t now = now_ns();
       if (now - looked > 100'000'000) {
         looked = now;

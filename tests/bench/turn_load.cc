@@ -149,7 +149,7 @@ class Relay {
     const auto used = cpu.growth();
     const double mine = own.growth()[0];
     const uint64_t within = received_;
-    const uint64_t rest = now_ns() + 100'000'000;
+    const uint64_t rest = now_ns() + 250'000'000;
     while (now_ns() < rest) receive();
     if (trial_ == 1) return;
     printf(
