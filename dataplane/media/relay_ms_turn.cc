@@ -18,13 +18,18 @@ void Relay::relay_ms_turn(Packet& packet, Item& item) {
 // still ask for its address by STUN.
 void Relay::relay_to_active(Packet& packet, Item& item) {
   if (item.session == kNone) return drop(packet, Reason::unknown_datagram);
-  const bool is_ms = sessions_.record(item.session).kind == SessionKind::ms_turn;
-  const uint32_t at =
-      is_ms ? sessions_.find_channel(item.session, kActiveDestination, now_) : kNone;
-  if (at == kNone) {
-    const bool may_be_stun = packet.frame[item.arrival.payload_at] < std::byte{4};
-    if (may_be_stun && !packet.is_data) return ask_server(packet, item, item.session);
-    return refuse(packet, item.session, Reason::unknown_datagram);
+  SessionRecord& record = sessions_.record(item.session);
+  uint32_t at = record.hot_peer;
+  if (at == kNone || sessions_.peer(at).channel != kActiveDestination ||
+      sessions_.peer(at).bound_until <= at_) {
+    const bool is_ms = record.kind == SessionKind::ms_turn;
+    at = is_ms ? sessions_.find_channel(item.session, kActiveDestination, now_) : kNone;
+    if (at == kNone) {
+      const bool may_be_stun = packet.frame[item.arrival.payload_at] < std::byte{4};
+      if (may_be_stun && !packet.is_data) return ask_server(packet, item, item.session);
+      return refuse(packet, item.session, Reason::unknown_datagram);
+    }
+    record.hot_peer = at;
   }
   Departure out;
   out.payload_at = item.arrival.payload_at;
