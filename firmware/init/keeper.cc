@@ -4,6 +4,7 @@
 #include <set>
 
 #include "firmware/base/log.h"
+#include "firmware/init/reserved_ports.h"
 
 namespace fedge::init {
 
@@ -14,6 +15,16 @@ namespace {
 
 constexpr Duration kFinishWait = 10s;
 constexpr Duration kOpenAgain = 5s;
+
+// Nothing when the snapshot does not have it.
+template <class Root>
+Result<std::optional<snapshot::Section<Root>>> open_section(const HeldSnapshot& snapshot) {
+  const int fd = snapshot.find(Root::kKind);
+  if (fd < 0) return std::nullopt;
+  auto section = snapshot::Section<Root>::open(fd);
+  if (!section) return std::unexpected(section.error());
+  return std::move(*section);
+}
 
 }  // namespace
 
@@ -49,6 +60,12 @@ Result<Keeper::Network> Keeper::read_network(const HeldSnapshot& snapshot) const
     if (!plans) return std::unexpected(plans.error());
     network.taps = std::move(*plans);
   }
+  auto listeners = open_section<snapshot::Listeners>(snapshot);
+  if (!listeners) return std::unexpected(listeners.error());
+  auto media = open_section<snapshot::Media>(snapshot);
+  if (!media) return std::unexpected(media.error());
+  network.reserved_ports =
+      reserved_ports(*listeners ? &**listeners : nullptr, *media ? &**media : nullptr);
   auto management = read_management(snapshot);
   if (!management) return std::unexpected(management.error());
   network.management = std::move(*management);
@@ -68,6 +85,7 @@ Status Keeper::raise_port_mtu(const Network& next) const {
 Status Keeper::apply(const Network& next) {
   if (auto done = management_.open(next.management); !done) return done;
   if (auto done = raise_port_mtu(next); !done) return done;
+  if (auto done = taps_.reserve_ports(next.reserved_ports); !done) return done;
   return taps_.add(next.taps);
 }
 
@@ -94,6 +112,10 @@ void Keeper::boot(const std::string& control_folder, const Endpoint& management)
   // What works is better than nothing: the errors are in the log.
   open_management();
   if (auto done = raise_port_mtu(network_); !done) log::error("init", "{}", done.error().text());
+  if (!network_.reserved_ports.empty()) {
+    auto done = taps_.reserve_ports(network_.reserved_ports);
+    if (!done) log::error("network", "{}", done.error().text());
+  }
   finish();
 }
 

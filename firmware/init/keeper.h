@@ -38,6 +38,7 @@ class Keeper {
   struct Network {
     std::vector<TapPlan> taps;
     std::vector<Endpoint> management;
+    std::string reserved_ports;
   };
   static Result<std::vector<Endpoint>> read_management(const HeldSnapshot& snapshot);
   Result<Network> read_network(const HeldSnapshot& snapshot) const;

@@ -215,6 +215,12 @@ Status Taps::remove_others(const std::vector<TapPlan>& plans) {
   return failure.take();
 }
 
+Status Taps::reserve_ports(const std::string& ports) const {
+  const Inside inside(space_);
+  if (!inside.status()) return inside.status();
+  return write_sysctl("ipv4/ip_local_reserved_ports", ports);
+}
+
 Result<Fd> Taps::open_queue(const std::string& realm) const {
   const Inside inside(space_);
   if (!inside.status()) return std::unexpected(inside.status().error());

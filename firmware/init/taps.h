@@ -47,6 +47,9 @@ class Taps {
   // Removes what no plan asks for: taps, addresses, routes.
   Status remove_others(const std::vector<TapPlan>& plans);
 
+  // Ports that the kernel leaves alone, as ip_local_reserved_ports takes them.
+  Status reserve_ports(const std::string& ports) const;
+
   const netlink::NetworkNamespace& space() const { return space_; }
   // A queue for the fast path. The tap keeps its carrier without it.
   Result<Fd> open_queue(const std::string& realm) const;

@@ -127,6 +127,17 @@ TEST_F(TapsTest, ANewRealmIsMadeWhole) {
   EXPECT_TRUE(find("lo")->up);
 }
 
+TEST_F(TapsTest, M1_TheKernelLeavesMediasPortsAlone) {
+  const auto reserved = [&] {
+    const Inside there(taps.space());
+    return *read_file("/proc/sys/net/ipv4/ip_local_reserved_ports");
+  };
+  EXPECT_TRUE(taps.reserve_ports("3478,20000-29999"));
+  EXPECT_EQ(reserved(), "3478,20000-29999\n");
+  EXPECT_TRUE(taps.reserve_ports("3478"));
+  EXPECT_EQ(reserved(), "3478\n");
+}
+
 TEST_F(TapsTest, M2_NeighboursAreLookedForAndGivenUp) {
   apply({plan("outside", {"192.0.2.1/24", "2001:db8::1/64"})});
   const auto is_there = [&](const char* address) {
