@@ -39,16 +39,22 @@ def clients(site):
         yield make
 
 
-@pytest.fixture
-def peer(site):
+@contextlib.contextmanager
+def make_peer(site, host):
     """A peer in the partner's namespace: a UDP socket with its address."""
     def bind():
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.bind((HOST, 0))
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind((host, 0))
         sock.settimeout(5)
         return sock
 
     with site.lab.partner.call(bind) as sock:
+        yield sock
+
+
+@pytest.fixture
+def peer(site):
+    with make_peer(site, HOST) as sock:
         yield sock
 
 
@@ -106,6 +112,21 @@ def test_M2_allocates_sends_and_hears(site, clients, peer, how):
     wait_until(lambda: site.appliance.metrics()["fedge_media_sessions"] == 0, 5, "no session")
     peer.sendto(b"too late", client.relayed)
     assert client.receive(0.3) is None
+
+
+def test_M2_M1_relays_IPv6_where_it_is_asked_for(site, clients):
+    client = clients("udp")
+    client.allocate(attributes=[(ms_turn.wire.REQUESTED_ADDRESS_FAMILY, b"\2\0\0\0")])
+    assert client.relayed[0] == SERVER6[0]
+    with make_peer(site, topology.PARTNER_ADDRESS["6"]) as peer:
+        there = peer.getsockname()[:2]
+        assert reach(client, peer, there)[:2] == client.relayed
+        drain(peer)
+        peer.sendto(b"answer", client.relayed)
+        assert client.receive() == ms_turn.Arrival(there, b"answer")
+        client.set_active(there)
+        client.send_data(b"\x80 bare")
+        assert peer.recv(2000) == b"\x80 bare"
 
 
 def test_M2_an_allocation_ends_with_its_connection(site, clients):
