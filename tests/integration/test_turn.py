@@ -1,0 +1,124 @@
+"""M1: coturn's clients against us, with one worker of the fast path and with two."""
+import contextlib
+import re
+import subprocess
+
+import pytest
+
+from tests.lib import topology
+from tests.lib.appliance import wait_until
+
+PEER_PORT = "3480"
+
+
+@pytest.fixture(params=[1, 2], ids=["1worker", "2workers"])
+def turn_site(new_site, request):
+    site = new_site()
+    site.appliance.describe(fastpath_workers=request.param)
+    site.appliance.workers = request.param
+    site.start(topology.with_media(site.topology()))
+    with contextlib.ExitStack() as stack:
+        # One process a family: it answers what comes from where it went to.
+        for address in topology.PARTNER_ADDRESS.values():
+            peer = site.lab.partner.popen("turnutils_peer", "-p", PEER_PORT, "-L", address,
+                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stack.callback(peer.wait)
+            stack.callback(peer.kill)
+        # The first packets to a neighbour wait for nobody: they are lost while it is looked for.
+        uclient(site, "-c", "-n", "2")
+        yield site
+
+
+def start(site, *switches, family="4", **options):
+    made = site.appliance.rest("POST", "/v1/media/credentials", {"identity": "alice"})
+    return site.lab.partner.popen(
+        "turnutils_uclient", "-u", made["username"], "-w", made["password"],
+        "-L", topology.PARTNER_ADDRESS[family], "-e", topology.PARTNER_ADDRESS[family],
+        "-r", PEER_PORT, *switches, topology.OUTSIDE[family],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+
+
+def uclient(site, *switches, family="4", seconds=40):
+    client = start(site, *switches, family=family)
+    try:
+        output = client.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        client.kill()
+        raise RuntimeError("uclient did not end:\n" + client.communicate()[0][-3000:]) from None
+    return client.returncode, output
+
+
+def lost(output):
+    """(lost, sent) as uclient counted them."""
+    sent = re.findall(r"tot_send_msgs=(\d+)", output)
+    missing = re.findall(r"Total lost packets (\d+)", output)
+    assert sent and missing, output[-3000:]
+    return int(missing[-1]), int(sent[-1])
+
+
+SWITCHES = {
+    "channels": [], "indications": ["-s"], "one_component": ["-c"],
+    "between_clients": ["-y"], "extra_requests": ["-G"], "dont_fragment": ["-g"],
+    "mobility": ["-M"],
+}
+
+
+def fitting(site, how):
+    """A reserved port and a mobile allocation are their worker's: with two workers only clients
+    that happen to be the same one's have them."""
+    if site.appliance.workers == 1:
+        return SWITCHES[how]
+    if how == "mobility":
+        pytest.skip("with one worker only")
+    return [*SWITCHES[how], *([] if "-c" in SWITCHES[how] else ["-c"])]
+
+
+@pytest.mark.parametrize("how", SWITCHES)
+def test_M1_coturns_client_loses_nothing(turn_site, how):
+    code, output = uclient(turn_site, *fitting(turn_site, how), "-m", "4", "-n", "30")
+    assert code == 0, output[-3000:]
+    missing, sent = lost(output)
+    assert sent >= 60 and missing == 0, (output[-3000:], dropped(turn_site))
+
+
+def test_M1_ipv6_both_ways(turn_site):
+    uclient(turn_site, "-x", "-c", "-n", "2", family="6")
+    code, output = uclient(turn_site, "-x", "-c", "-n", "20", family="6")
+    assert code == 0, output[-3000:]
+    assert lost(output)[0] == 0, (output[-3000:], dropped(turn_site))
+
+
+def test_M1_stun_clients_learn_their_address(turn_site):
+    out = turn_site.lab.partner.sh("turnutils_stunclient", topology.OUTSIDE["4"])
+    assert topology.PARTNER_ADDRESS["4"] in out, out
+
+
+def dropped(site):
+    return {name: count for name, count in site.appliance.metrics().items()
+            if "dropped" in name and count}
+
+
+def count(site, series):
+    return site.appliance.metrics().get(series, 0)
+
+
+def sent_by_clients(site):
+    return count(site, 'fedge_media_packets_total{kind="turn",direction="from_client"}')
+
+
+def test_M1_B4_allocations_outlive_a_kill_of_the_fast_path(turn_site):
+    box = turn_site.appliance
+    already = sent_by_clients(turn_site)
+    client = start(turn_site, "-c", "-n", "400", "-z", "20")
+    wait_until(lambda: sent_by_clients(turn_site) > already + 50, 10, "media")
+    made = count(turn_site, "fedge_media_allocations_total")
+    before = {s["id"] for s in box.rest("GET", "/v1/media/sessions")["sessions"]}
+    box.kill("fastpath")
+    at_kill = sent_by_clients(turn_site)
+    wait_until(lambda: sent_by_clients(turn_site) > at_kill + 5, 2, "media is back")
+    assert before <= {s["id"] for s in box.rest("GET", "/v1/media/sessions")["sessions"]}
+    output = client.communicate(timeout=40)[0]
+    assert client.returncode == 0, output[-3000:]
+    assert count(turn_site, "fedge_media_allocations_total") == made
+    missing, sent = lost(output)
+    assert missing < sent / 4, output[-3000:]
