@@ -20,7 +20,7 @@ inline constexpr uint8_t kMostWorkers = 8;
 
 class Crossing {
  public:
-  static constexpr unsigned kRoom = 1024;  // frames on the way to one worker
+  static constexpr unsigned kRoom = 4096;  // frames on the way to one worker
 
   static Result<std::unique_ptr<Crossing>> make(uint8_t workers);
 

@@ -21,6 +21,7 @@
 #include <set>
 #include <string_view>
 
+#include "dataplane/fastpath/crossing.h"
 #include "firmware/base/log.h"
 
 namespace fedge::fastpath {
@@ -38,8 +39,9 @@ constexpr uint16_t kRoom = RTE_PKTMBUF_HEADROOM + kMostFrame + 256;
 unsigned pool_frames(size_t ports, uint8_t workers) {
   // Of a PCI device each queue has rings of its own.
   const auto queues = static_cast<unsigned>(ports) * (workers - 1u);
+  const unsigned crossing = workers == 1 ? 0 : workers * Crossing::kRoom;
   return static_cast<unsigned>(ports) * kFramesOfPort + queues * 2 * kRing +
-         workers * kFramesInHand;
+         workers * kFramesInHand + crossing;
 }
 
 constexpr uint16_t kLargeRoom = RTE_PKTMBUF_HEADROOM + kMostLarge;
