@@ -58,7 +58,10 @@ void Relay::process(std::span<Packet> burst, Instant now) {
 [[gnu::flatten]] void Relay::process_once(std::span<Packet> burst, Items& items) {
   // Loops that do nothing but ask: the more loads of different packets wait together, the better.
   for (const Packet& packet : burst) touch(packet.frame);
-  for (size_t i = 0; i < burst.size(); ++i) items[i].way = recognise(burst[i], items[i]);
+  for (size_t i = 0; i < burst.size(); ++i) {
+    items[i].way = recognise(burst[i], items[i]);
+    __builtin_prefetch(items[i].next);
+  }
   for (size_t i = 0; i < burst.size(); ++i) touch(items[i].next);
   for (size_t i = 0; i < burst.size(); ++i) look_up(items[i]);
   for (size_t i = 0; i < burst.size(); ++i) touch(items[i].next);
@@ -172,6 +175,10 @@ void Relay::relay_from_peer(Packet& packet, Item& item) {
   }
   if (record.hot_peer != at) record.hot_peer = at;
   if (sessions_.peer(at).plan != sequence_ && !renew_peer(packet, item.session, at)) return;
+  // Our own relay ports send inside: off the wire that is somebody who claims to be one.
+  if (sessions_.peer(at).next_hop == kInside && packet.hops == 0) [[unlikely]] {
+    return refuse(packet, item.session, Reason::source_foreign);
+  }
   send_to_client(packet, item, item.session, at);
 }
 

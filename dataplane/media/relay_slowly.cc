@@ -22,8 +22,11 @@ constexpr uint16_t kSendIndication =
 
 bool Relay::renew(Packet& packet, uint32_t session) {
   ++counts_.rechecked;
-  if (sessions_.renew(session)) return true;
-  sessions_.end(session, EndCause::publish);
+  // It may have ended since this burst looked it up.
+  if (sessions_.in_use(session)) {
+    if (sessions_.renew(session)) return true;
+    sessions_.end(session, EndCause::publish);
+  }
   drop(packet, Reason::no_session);
   return false;
 }

@@ -48,6 +48,7 @@ struct Options {
   std::string public_address = {};  // of 9.9.0.1
   bool has_v6_pool = true;
   bool serves = true;  // has listeners
+  uint16_t listener_port = 3478;
   uint16_t mtu = 1500;
   uint8_t relatch = 0;
   uint32_t silence_s = 30;
@@ -346,7 +347,7 @@ inline std::unique_ptr<const Plan> Site::build() {
   for (const auto& [address, realm] : {std::pair{kServer, 0}, {kServer6, 0}, {kInside, 1}}) {
     if (!options.serves) break;
     entries.push_back({w.text("av"),
-                       {to_ip(address), 3478},
+                       {to_ip(address), options.listener_port},
                        static_cast<uint16_t>(realm),
                        snapshot::kNone16,
                        snapshot::Transport::udp,
