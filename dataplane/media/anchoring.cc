@@ -1,6 +1,7 @@
 // Packets of anchored streams (M4): whose they are by RFC 7362 (latching), where the other side
 // wants them, and what RTP's headers tell.
 #include "dataplane/media/relay.h"
+#include "dataplane/media/special_prefixes.h"
 #include "firmware/wire/rtp/packet.h"
 
 namespace fedge::media {
@@ -28,21 +29,41 @@ uint32_t clock_of(uint8_t payload_type) { return payload_type < 24 ? 8000 : 0; }
 
 }  // namespace
 
-// True when the packet is from the leg's end as far as is known: the source that was latched, or,
-// before there is one, any within the prefix that signalling named.
+// Whether a stream may go to where this packet came from. The very end that signalling named needs
+// no latch, so it may always, and takes back what somebody else within the prefix had latched.
+bool Relay::may_latch(const Packet& packet, const Item& item, const AnchorDetails& anchor,
+                      size_t component, size_t leg) const {
+  const Arrival& arrival = item.arrival;
+  const AnchorEnd& end = anchor.ends[component][leg];
+  const AnchorLeg& side = anchor.legs[leg];
+  if (!side.expected || arrival.payload_size == 0 || !is_media(*arrival.payload(packet)) ||
+      !shares_prefix(side.expected, arrival.source, side.prefix_bits)) {
+    return false;
+  }
+  const IpAddress source = arrival.source.ip();
+  if (is_never_peer(source) || plan_->is_own_but_no_relay(source)) return false;
+  const bool is_named =
+      side.expected == arrival.source && end.signalled_port == arrival.source_port;
+  // Our own relay ports send inside, and no NAT is between: each is what signalling named, or
+  // somebody else's.
+  const bool is_inside = plan_->find_relay(arrival.source) >= 0;
+  if (is_inside || packet.hops != 0) return is_inside && packet.hops != 0 && is_named;
+  return is_named || end.latched == 0 || plan_->limits().relatch != 0;
+}
+
+// True when the packet is from the leg's end as far as is known: the source that was latched, or
+// one that may be.
 bool Relay::accept(Packet& packet, const Item& item, AnchorDetails& anchor, size_t component,
                    size_t leg) {
   const Arrival& arrival = item.arrival;
   AnchorEnd& end = anchor.ends[component][leg];
-  if (end.latched != 0 && end.remote == arrival.source && end.port == arrival.source_port) {
+  if (end.latched != 0 && end.remote == arrival.source && end.port == arrival.source_port &&
+      (end.next_hop != kInside || packet.hops != 0)) {
     return true;
   }
-  const AnchorLeg& side = anchor.legs[leg];
-  const bool may_move = end.latched == 0 || plan_->limits().relatch != 0;
-  if (!side.expected || !may_move || arrival.payload_size == 0 ||
-      !shares_prefix(side.expected, arrival.source, side.prefix_bits) ||
-      !is_media(*arrival.payload(packet))) {
-    refuse(packet, item.session, side.expected ? Reason::source_foreign : Reason::not_latched);
+  if (!may_latch(packet, item, anchor, component, leg)) {
+    const bool is_known = static_cast<bool>(anchor.legs[leg].expected);
+    refuse(packet, item.session, is_known ? Reason::source_foreign : Reason::not_latched);
     return false;
   }
   if (end.remote != arrival.source || end.port != arrival.source_port) end.next_hop = kNoNextHop;
@@ -70,14 +91,18 @@ void Relay::relay_anchored(Packet& packet, const Item& item) {
   const auto& ends = anchor.ends[component];
   const size_t leg =
       ends[0].local_port == arrival.destination_port && ends[0].local == arrival.local ? 0 : 1;
+  // RFC 5761 section 5.1.1: muxed when both sides say so. Then the second port is nobody's, and
+  // what comes there must not get to where the other side hears RTP.
+  const bool is_muxed = anchor.legs[0].muxed != 0 && anchor.legs[1].muxed != 0;
+  if (is_muxed && component == 1) return refuse(packet, item.session, Reason::source_foreign);
   if (!accept(packet, item, anchor, component, leg)) return;
   const Bytes datagram{arrival.payload(packet), arrival.payload_size};
-  const bool is_rtcp = component == 1 || (anchor.legs[leg].muxed != 0 && rtp::is_rtcp(datagram));
+  const bool is_rtcp = component == 1 || (is_muxed && rtp::is_rtcp(datagram));
   if (!is_rtcp) measure(packet, item, anchor.legs[leg]);
   record.paced[leg] = at_;
 
   const size_t other = 1 - leg;
-  AnchorEnd& end = anchor.ends[is_rtcp && anchor.legs[other].muxed == 0 ? 1 : 0][other];
+  AnchorEnd& end = anchor.ends[component][other];
   if (!end.remote || end.port == 0) return refuse(packet, item.session, Reason::not_latched);
   Departure out;
   const LocalAddress& from = local(end.local);

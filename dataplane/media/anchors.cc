@@ -52,9 +52,13 @@ std::string name_of(const std::array<char, N>& name) {
 }  // namespace
 
 // Never relayed to, whatever an SDP says: nobody's addresses, and our own but for relay ports.
+// Neither of them is reached through a translator, and our relay ports are not either.
 Status Station::check_remote(const Endpoint& remote) const {
   if (!remote.address) return {};
-  if (is_never_peer(remote.address) || plan_->is_own_but_no_relay(remote.address)) {
+  const auto inner = translated_from(remote.address);
+  const IpAddress& last = inner ? *inner : remote.address;
+  if (is_never_peer(remote.address) || is_never_peer(last) || plan_->is_own_but_no_relay(last) ||
+      (inner && plan_->find_relay(Address::of(last)) >= 0)) {
     return fail("media", remote.address.text() + " is no address to send media to");
   }
   return {};

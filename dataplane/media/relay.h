@@ -83,6 +83,8 @@ class Relay {
 
   // Anchored streams (anchoring.cc).
   void relay_anchored(Packet& packet, const Item& item);
+  bool may_latch(const Packet& packet, const Item& item, const AnchorDetails& anchor,
+                 size_t component, size_t leg) const;
   bool accept(Packet& packet, const Item& item, AnchorDetails& anchor, size_t component,
               size_t leg);
   void measure(const Packet& packet, const Item& item, AnchorLeg& leg);

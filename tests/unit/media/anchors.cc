@@ -135,13 +135,53 @@ TEST_P(Anchored, M4_latches_to_the_first_source_within_the_prefix_and_stays) {
   EXPECT_EQ(from_caller(behind_nat, "no media").reason, Reason::source_foreign);
   EXPECT_EQ(from_caller(behind_nat, rtp(1)).fate, Fate::send);
   EXPECT_EQ(from_callee(kCallee, rtp(2)).to(), behind_nat);
-  EXPECT_EQ(from_caller(kCaller, rtp(1)).reason, Reason::source_foreign) << "the first one wins";
+  const Endpoint neighbour{to_ip("40.0.0.201"), 61000};
+  EXPECT_EQ(from_caller(neighbour, rtp(1)).reason, Reason::source_foreign) << "the first one wins";
   ASSERT_TRUE(tell());
   EXPECT_EQ(from_callee(kCallee, rtp(3)).to(), behind_nat) << "the same SDP again moves nothing";
   call_.caller.remote.port = 7100;
   ASSERT_TRUE(tell());
   EXPECT_EQ(from_callee(kCallee, rtp(4)).to(), call_.caller.remote);
   EXPECT_EQ(from_caller(kCaller, rtp(2)).fate, Fate::send) << "and latches anew";
+}
+
+TEST_P(Anchored, M4_who_was_first_gives_way_to_whom_signalling_named) {
+  call_.caller.prefix = 24;
+  ASSERT_TRUE(tell());
+  const Endpoint thief{to_ip("40.0.0.200"), 61000};
+  EXPECT_EQ(from_caller(thief, rtp(1)).fate, Fate::send) << "as good as a NAT's other address";
+  EXPECT_EQ(from_caller(kCaller, rtp(1)).fate, Fate::send);
+  EXPECT_EQ(from_callee(kCallee, rtp(1)).to(), kCaller) << "the thief hears no more";
+  EXPECT_EQ(from_caller(thief, rtp(2)).reason, Reason::source_foreign) << "and is not heard";
+}
+
+TEST_P(Anchored, M4_M5_latches_to_no_address_of_ours_and_to_nobodys) {
+  call_.caller.prefix = 0;
+  ASSERT_TRUE(tell());
+  for (const auto* address : {"9.9.0.1", "9.8.0.1", "10.2.0.1", "127.0.0.1", "224.0.0.5",
+                              "255.255.255.255", "0.0.0.0", "169.254.169.254"}) {
+    EXPECT_EQ(from_caller({to_ip(address), 7000}, rtp(1)).reason, Reason::source_foreign)
+        << address;
+  }
+  EXPECT_EQ(from_caller({to_ip("66.6.6.6"), 7000}, rtp(1)).fate, Fate::send);
+}
+
+TEST_P(Anchored, M4_M5_a_relay_port_that_an_sdp_names_is_that_port_alone) {
+  const Flow named = site_.make_flow(1), other = site_.make_flow(2);
+  call_.caller.remote = named.relay;
+  call_.caller.remote_rtcp = behind(named.relay);
+  ASSERT_TRUE(tell());
+  const auto send = [&](const Flow& flow) {
+    site_.bind(flow, 0x4007, kOutsideRtp);
+    return site_.deliver(Site::frame(flow.client, flow.server, channel_data(0x4007, rtp(1))),
+                         flow.worker);
+  };
+  EXPECT_EQ(send(other).reason, Reason::source_foreign) << "another user's, of the same address";
+  EXPECT_EQ(from_caller(named.relay, rtp(1)).reason, Reason::source_foreign)
+      << "off the wire nobody is at our own address";
+  EXPECT_EQ(send(named).to(), kCallee);
+  EXPECT_EQ(from_callee(kCallee, rtp(1)).to(), named.client);
+  EXPECT_EQ(from_caller(named.relay, rtp(1)).reason, Reason::source_foreign);
 }
 
 TEST_P(Relatching, M4_moves_within_its_prefix_where_that_is_configured) {
@@ -167,15 +207,23 @@ TEST_P(Anchored, M4_waits_for_signalling_to_say_where_a_side_is) {
   EXPECT_EQ(from_callee(kCallee, rtp(2)).to(), kCaller);
 }
 
-TEST_P(Anchored, M4_rtcp_goes_where_each_side_wants_it) {
-  call_.caller.muxed = true;
+TEST_P(Anchored, M4_rtcp_has_its_own_ports_unless_both_sides_mux) {
+  call_.caller.muxed = true;  // offered, and not taken up
+  ASSERT_TRUE(tell());
+  const auto send = [&](const Endpoint& from, const Endpoint& to, std::string_view payload) {
+    return site_.deliver(Site::frame(behind(from), behind(to), payload));
+  };
+  EXPECT_EQ(send(kCaller, kOutsideRtp, rtcp()).to(), behind(kCallee));
+  EXPECT_EQ(send(kCallee, kInsideRtp, rtcp()).to(), behind(kCaller));
+  call_.callee.muxed = true;
   ASSERT_TRUE(tell());
   const Outcome there = from_caller(kCaller, rtcp());
-  EXPECT_EQ(there.to(), behind(kCallee));
-  EXPECT_EQ(there.from(), behind(kInsideRtp));
-  const Outcome back = site_.deliver(Site::frame(behind(kCallee), behind(kInsideRtp), rtcp()));
-  EXPECT_EQ(back.to(), kCaller);
-  EXPECT_EQ(back.from(), kOutsideRtp);
+  EXPECT_EQ(there.to(), kCallee);
+  EXPECT_EQ(there.from(), kInsideRtp);
+  for (const std::string& payload : {rtcp(), rtp(1)}) {
+    EXPECT_EQ(send(kCaller, kOutsideRtp, payload).reason, Reason::source_foreign)
+        << "nobody uses the second port: who sends there is no side of the call";
+  }
 }
 
 TEST_P(Anchored, M4_ends_after_silence_and_not_before) {
@@ -223,6 +271,16 @@ TEST_P(Anchored, M4_M5_takes_no_ports_twice_and_sends_nothing_to_ourselves) {
   EXPECT_FALSE(tell());
   call_.caller.remote = {to_ip("127.0.0.1"), 3478};
   EXPECT_FALSE(tell());
+  for (const auto* address : {"64:ff9b::7f00:1", "64:ff9b::908:1", "64:ff9b::909:1",
+                              "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "2002:909:1::1",
+                              "::ffff:127.0.0.1", "::ffff:9.9.0.1", "ff02::1", "224.0.0.1"}) {
+    call_.caller.remote = {to_ip(address), 4000};
+    EXPECT_FALSE(tell()) << address;
+    call_.caller.remote = kCaller;
+    call_.caller.remote_rtcp = {to_ip(address), 4000};
+    EXPECT_FALSE(tell()) << address;
+    call_.caller.remote_rtcp = {};
+  }
   call_.caller.remote = kCaller;
   EXPECT_TRUE(tell());
   EXPECT_EQ(held(), 2u);
