@@ -99,9 +99,12 @@ std::optional<Error> TurnServer::read_wishes(Exchange& exchange, Wishes& wishes)
   return read_ports(message, wishes);
 }
 
-std::optional<Error> TurnServer::take_reserved(const Wishes& wishes, Instant now, Ports& ports) {
+// Whoever guesses a token must not get what another user holds.
+std::optional<Error> TurnServer::take_reserved(const Exchange& exchange, const Wishes& wishes,
+                                               Ports& ports) {
   const uint32_t holder = sessions_.find_reservation(wishes.reservation);
-  if (holder == kNone || sessions_.details(holder).turn.held_until <= to_ns(now))
+  if (holder == kNone || sessions_.details(holder).turn.held_until <= to_ns(exchange.now) ||
+      sessions_.details(holder).user != exchange.user.hash)
     return Error::insufficient_capacity;
   ports.first = sessions_.take_held(holder);
   return std::nullopt;
@@ -109,7 +112,7 @@ std::optional<Error> TurnServer::take_reserved(const Wishes& wishes, Instant now
 
 std::optional<Error> TurnServer::take_ports(const Exchange& exchange, const Wishes& wishes,
                                             Ports& ports) {
-  if (wishes.reservation != 0) return take_reserved(wishes, exchange.now, ports);
+  if (wishes.reservation != 0) return take_reserved(exchange, wishes, ports);
   const Plan& plan = exchange.plan;
   auto first = sessions_.take_port(wishes.family, wishes.port);
   if (wishes.second_family == 0) {

@@ -117,7 +117,8 @@ class TurnServer : public StunHandler, public EndListener {
   std::optional<stun::Error> read_ports(const stun::Message& message, Wishes& wishes) const;
   std::optional<stun::Error> take_ports(const Exchange& exchange, const Wishes& wishes,
                                         Ports& ports);
-  std::optional<stun::Error> take_reserved(const Wishes& wishes, Instant now, Ports& ports);
+  std::optional<stun::Error> take_reserved(const Exchange& exchange, const Wishes& wishes,
+                                           Ports& ports);
   void free_ports(const Wishes& wishes, const Ports& ports);
   uint32_t make_session(Exchange& exchange, const Wishes& wishes, const Ports& ports);
   size_t answer_allocate(Exchange& exchange);

@@ -211,6 +211,8 @@ TEST(TurnAllocate, M1_APairOfPortsIsReservedForThirtySeconds) {
     return [=](stun::Writer& w) { w.add_long_number(Type::reservation_token, t); };
   };
   EXPECT_EQ(rtcp.allocate(bring(token + 1)).error(), 508);
+  TurnClient eve(site, "8.1.1.2:4003", "eve");
+  EXPECT_EQ(eve.allocate(bring(token)).error(), 508);  // another user's, however she got it
   site.pass(29s);
   const Answer odd = rtcp.allocate(bring(token));
   ASSERT_TRUE(odd.is_success()) << odd.error();
