@@ -3,10 +3,9 @@ import asyncio
 
 import pytest
 
-from tests.lib import rtp, sip, topology
+from tests.lib import rtp, topology
 from tests.lib.appliance import wait_until
-
-SDP = ("Content-Type", "application/sdp")
+from tests.lib.calls import with_calls
 
 
 @pytest.fixture
@@ -19,82 +18,6 @@ def dropped(site):
     """What the box says that it did not forward."""
     return "\n".join(f"{name} {count:.0f}" for name, count in site.appliance.metrics().items()
                      if "drop" in name and count)
-
-
-class Call:
-    """A call from outside, with an end of RTP on both sides."""
-
-    def __init__(self, site, number=0):
-        self.caller = rtp.End(site.lab.partner, site.partner.addresses["4"], f"out{number}")
-        self.called = rtp.End(site.lab.inside, site.inside.addresses["4"], f"in{number}")
-
-    async def start(self, client, server):
-        server.sdp.append(rtp.offer(self.called))
-        self.invite = client.build("INVITE", "sip:bob@example.com", headers=[SDP],
-                                   body=rtp.offer(self.caller))
-        async for response in client.responses(self.invite):
-            self.final = response
-        assert self.final.status == 200, self.final
-        self.to_called = rtp.target(self.final.body)         # where the caller sends
-        seen = server.invites[self.invite.get("Call-ID")]
-        self.to_caller = rtp.target(seen.body)                # where the called sends
-        self.dialog = dict(call_id=self.invite.get("Call-ID"), to=self.final.get("To"),
-                           tag=self.invite.get("From").split("tag=")[1],
-                           routes=sip.record_routes(self.final))
-        await client.send(client.build("ACK", sip.contact_uri(self.final), **self.dialog))
-
-    def talk(self, count, gap=0.02):
-        for _ in range(count):
-            self.caller.send(self.to_called, 1)
-            self.called.send(self.to_caller, 1, gap)
-
-    def missing(self, count, seconds=5):
-        """Which packets of 0 to `count` did not come, by who sent them."""
-        self.called.wait_for(self.caller.mark, count, seconds)
-        self.caller.wait_for(self.called.mark, count, seconds)
-        lost = {self.caller.mark: set(range(count)) - set(self.called.sequences(self.caller.mark)),
-                self.called.mark: set(range(count)) - set(self.caller.sequences(self.called.mark))}
-        return {mark: sorted(numbers) for mark, numbers in lost.items() if numbers}
-
-    async def end(self, client):
-        return await client.request("BYE", sip.contact_uri(self.final), cseq=2, **self.dialog)
-
-    def close(self):
-        self.caller.close()
-        self.called.close()
-
-
-class Phones:
-    """The front end, which answers each INVITE with the next SDP that it was given."""
-
-    def __init__(self, site):
-        self.sdp, self.invites = [], {}
-        self.server = site.inside.server(handler=self.answer)
-
-    def answer(self, request):
-        if request.method == "INVITE":
-            self.invites[request.get("Call-ID")] = request
-            contact = ("Contact", "<sip:bob@10.2.0.2:5061;transport=tls>")
-            routes = [("Record-Route", r) for r in request.all("Record-Route")]
-            return [sip.reply(request, 200, "OK", [contact, SDP, *routes], self.sdp.pop(0))]
-        return [] if request.method == "ACK" else [sip.reply(request, 200, "OK")]
-
-
-async def with_calls(site, count, work):
-    """Establishes so many calls, then runs `work(calls, client)`."""
-    phones = Phones(site)
-    await phones.server.start()
-    client = await site.partner.client().connect()
-    calls = [Call(site, i) for i in range(count)]
-    try:
-        for call in calls:
-            await call.start(client, phones)
-        await work(calls, client)
-    finally:
-        for call in calls:
-            call.close()
-        await client.close()
-        await phones.server.stop()
 
 
 def test_M4_rtp_goes_through_our_ports_both_ways(media_site):
@@ -153,19 +76,3 @@ def test_M4_M6_a_bye_ends_the_session_that_was_shown(media_site):
         await asyncio.to_thread(wait_until, lambda: not sessions(), 5, "its end")
 
     asyncio.run(with_calls(media_site, 1, work))
-
-
-def test_M4_M7_a_hundred_calls_lose_nothing_while_signal_dies(media_site):
-    async def work(calls, client):
-        def talk(rounds):
-            for _ in range(rounds):
-                for call in calls:
-                    call.talk(1, 0)
-
-        await asyncio.to_thread(talk, 10)
-        media_site.appliance.kill("signal")
-        await asyncio.to_thread(talk, 10)
-        for call in calls:
-            assert not await asyncio.to_thread(call.missing, 20), dropped(media_site)
-
-    asyncio.run(with_calls(media_site, 100, work))

@@ -1,16 +1,14 @@
 """M1, M3, M6, C3: media over REST: what is refused, credentials, sessions, the A/V certificate."""
 import base64
+import contextlib
 import datetime
 import hashlib
 import hmac
 import json
-import os
-import socket
-import struct
 
 import pytest
 
-from tests.lib import topology
+from tests.lib import topology, turn
 from tests.lib.appliance import RestError, wait_until
 
 
@@ -108,51 +106,16 @@ def key_of(box):
     return base64.b64decode(made["username"])[1:5]
 
 
-def stun(kind, transaction, *attributes, key=None):
-    """A request of RFC 8489; with `key` signed by MESSAGE-INTEGRITY."""
-    body = b"".join(struct.pack("!HH", t, len(v)) + v + bytes(-len(v) % 4) for t, v in attributes)
-    head = struct.pack("!HHI", kind, len(body) + (24 if key else 0), 0x2112A442) + transaction
-    if key is None:
-        return head + body
-    code = hmac.new(key, head + body, hashlib.sha1).digest()
-    return head + body + struct.pack("!HH", 0x0008, 20) + code
-
-
-def attributes_of(message):
-    at, found = 20, {}
-    while at + 4 <= len(message):
-        kind, size = struct.unpack_from("!HH", message, at)
-        found[kind] = message[at + 4:at + 4 + size]
-        at += 4 + size + -size % 4
-    return found
-
-
-def allocate(sock, username, password):
-    """The success response of an Allocate (RFC 8656 section 7) over a connected UDP socket."""
-    wanted = (0x0019, b"\x11\0\0\0")
-    sock.send(stun(0x0003, os.urandom(12), wanted))
-    challenge = attributes_of(sock.recv(2000))
-    realm, nonce = challenge[0x0014], challenge[0x0015]
-    key = hashlib.md5(b":".join((username.encode(), realm, password.encode()))).digest()
-    sock.send(stun(0x0003, os.urandom(12), wanted, (0x0006, username.encode()), (0x0014, realm),
-                   (0x0015, nonce), key=key))
-    return sock.recv(2000)
-
-
 @pytest.mark.parametrize("form", ["token", "timestamp"])
 def test_M3_M6_an_allocation_made_with_them_is_shown_and_can_be_ended(media_site, form):
     box = media_site.appliance
     made = box.rest("POST", "/v1/media/credentials", {"identity": "alice", "form": form})
-    sock = media_site.lab.partner.call(
-        lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    with sock:
-        sock.settimeout(5)
-        sock.connect((topology.OUTSIDE["4"], 3478))
-        answer = allocate(sock, made["username"], made["password"])
-        assert answer[:2] == b"\x01\x03", answer
+    server = (topology.OUTSIDE["4"], 3478)
+    with contextlib.closing(turn.Client(media_site.lab.partner, server, made)) as client:
+        client.allocate()
         shown = box.rest("GET", "/v1/media/sessions?user=alice")["sessions"]
         assert len(shown) == 1 and shown[0]["kind"] == "turn", shown
-        host, port = sock.getsockname()
+        host, port = client.reflexive
         assert shown[0]["client"] == f"{host}:{port}"
         path = f"/v1/media/sessions/{shown[0]['id']}"
         one = box.rest("GET", path)
