@@ -321,6 +321,7 @@ void Fastpath::on_adopted() {
 
 void Fastpath::on_beat() {
   publish_counts();
+  media_.settle_memory();
   if (++beats_ % kBeatsOfSecond == 0) on_second();
   set_beat_alarm();
 }

@@ -160,6 +160,12 @@ void MediaControl::read_reports(const std::function<void(const Report&)>& on_rep
   }
 }
 
+void MediaControl::settle_memory() {
+  for (const auto& part : parts_) {
+    if (part != nullptr) part->settle_memory();
+  }
+}
+
 uint64_t MediaControl::session_count() const {
   uint64_t sum = 0;
   for (const auto& part : parts_) sum += part == nullptr ? 0 : part->session_count();

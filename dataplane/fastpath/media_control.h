@@ -45,6 +45,8 @@ class MediaControl {
   void read_reports(const std::function<void(const Report&)>& on_report,
                     const std::function<void(const link::AnchorHeld&)>& on_held);
   uint64_t session_count() const;
+  // Follows the growth of the workers' session memory.
+  void settle_memory();
 
  private:
   Result<std::vector<pki::PrivateKey>> open_keys(int fd) const;

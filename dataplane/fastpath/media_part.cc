@@ -34,6 +34,7 @@ Result<std::unique_ptr<MediaPart>> MediaPart::open(const Fd& memory, uint8_t wor
       media::Sessions::open(memory, worker, part->workers_, capacity, surroundings.quotas);
   if (!sessions) return std::unexpected(sessions.error());
   part->sessions_ = std::move(*sessions);
+  part->sessions_->settle();
   media::TurnServer::Setup setup;
   media::MsTurnServer::Setup ms_setup;
   for (auto* const seed : {&setup.seed, &ms_setup.seed}) {

@@ -50,6 +50,7 @@ class MediaPart final : public media::EndListener, public media::TcpRelay {
   Reports& reports() { return reports_; }
   Handover<link::AnchorHeld>& held() { return held_; }
   uint32_t session_count() const { return session_count_.load(std::memory_order_relaxed); }
+  void settle_memory() { sessions_->settle(); }
   const media::Sessions::Adoption& adoption() const { return sessions_->adoption(); }
 
   // --- the worker ---

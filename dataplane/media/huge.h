@@ -1,5 +1,4 @@
-// Anonymous memory, zeroed, in huge pages where the kernel gives them: look-ups at random miss the
-// TLB otherwise.
+// Memory in huge pages where the kernel gives them: look-ups at random miss the TLB otherwise.
 #pragma once
 
 #include <cstddef>
@@ -8,11 +7,17 @@
 
 namespace fedge::media {
 
-// Aborts when there is no memory: at start only.
+inline constexpr size_t kHugePage = 2u << 20;
+
+// Anonymous, zeroed. Aborts when there is no memory: at start only.
 void* map_huge(size_t octets);
+// A file's first octets, shared, so that collapse_huge() can be asked; null: as errno says.
+void* map_file_huge(int fd, size_t octets);
 void unmap_huge(void* memory, size_t octets);
-// Asks for huge pages under a mapping that is there; whether it helps is the kernel's to say.
-void advise_huge(void* memory, size_t octets);
+// Makes kHugePage octets of a mapped file one page, whatever is in them, without a setting of the
+// machine (MADV_COLLAPSE, Linux 6.1). It may take milliseconds, in which who touches them waits.
+// False: the kernel has none to give; all works as before.
+bool collapse_huge(void* at);
 
 template <class T>
 class HugeArray {

@@ -115,6 +115,9 @@ class Sessions {
   uint32_t capacity() const { return header_->capacity; }
   // The first index that was never used: all sessions are below.
   uint32_t mark() const { return header_->session_mark; }
+  // Puts what came into use since the last time, and what is next, into huge pages. For another
+  // thread than the packets', ten times a second: it may take milliseconds.
+  void settle();
   void set_listener(EndListener* listener) { listener_ = listener; }
 
   // From now on. Relay ports are numbered anew; sessions whose port the plan does not have are
@@ -213,6 +216,7 @@ class Sessions {
   Sessions(Quotas& quotas, uint8_t worker, uint8_t workers, uint32_t capacity);
   Status map(const Fd& memory);
   void adopt();
+  void settle_part(size_t part, void* begin, uint64_t used, uint64_t size);
   uint64_t next_random();
   uint32_t& slot(RelayPort port) { return slots_[plan_->locals()[port.local].slot(port.port)]; }
   bool number_ports(uint32_t session);
@@ -241,6 +245,7 @@ class Sessions {
   SessionRecord* records_ = nullptr;
   PeerRecord* peers_ = nullptr;
   SessionDetails* details_ = nullptr;
+  std::array<uint64_t, 3> settled_{};  // huge pages of records, peers and details
   Adoption adoption_;
   EndListener* listener_ = nullptr;
   const Plan* plan_;  // Plan::none() at first

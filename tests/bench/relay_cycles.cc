@@ -93,6 +93,7 @@ Bench::Bench(uint32_t sessions)
       sizes_(kFrames) {
   site_.next_hops.gateway = test::to_ip("9.9.255.254");
   for (uint32_t i = 0; i < sessions; ++i) flows_.push_back(site_.make_flow(i));
+  site_.sessions().settle();
   std::shuffle(flows_.begin(), flows_.end(), random_);
   std::iota(order_.begin(), order_.end(), 0u);
   std::shuffle(order_.begin(), order_.end(), random_);
