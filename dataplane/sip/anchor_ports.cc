@@ -167,6 +167,28 @@ void AnchorPorts::release(uint64_t id) {
   }
 }
 
+AnchorPorts::Claim AnchorPorts::claim(const AnchorRef& anchor) {
+  auto out = Claim::held;
+  for (const bool takes : {false, true}) {
+    for (const AnchorEnd& end : anchor.ends) {
+      const auto a = std::ranges::find(addresses_, end.address, &RelayAddress::key);
+      if (a == addresses_.end()) continue;
+      for (uint32_t pair = end.port / 2u; pair < end.port / 2u + anchor.streams; ++pair) {
+        if (pair < a->first_pair || pair >= a->first_pair + a->pairs ||
+            pair / kGroup % workers_ != worker_) {
+          continue;
+        }
+        const uint64_t held = a->held[pair - a->first_pair];
+        if (held != 0 && held != anchor.id) return Claim::lost;
+        if (held == 0) out = Claim::again;
+        if (takes) hold(*a, pair, 1, anchor.id);
+      }
+    }
+    if (out == Claim::held) break;
+  }
+  return out;
+}
+
 void AnchorPorts::mark(const Endpoint& local, uint64_t id) {
   const uint32_t pair = local.port / 2u;
   for (RelayAddress& a : addresses_) {

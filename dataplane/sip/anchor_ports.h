@@ -53,6 +53,14 @@ class AnchorPorts {
   bool move_callee(AnchorRef& anchor, const Side& callee);
   // Of another worker's calls nothing happens.
   void release(uint64_t id);
+  // What a reference that came back opens. Its call may be over and its ports the next one's: who
+  // keeps old references must not get at those. Free ones are held again.
+  enum class Claim : uint8_t {
+    held,   // as before, or another worker's: only that one knows
+    again,  // after a restart, or when silence had ended it
+    lost,   // another call has them
+  };
+  Claim claim(const AnchorRef& anchor);
   // One that the fast path has held since before we started.
   void note_held(uint64_t id, const Endpoint& caller, const Endpoint& callee);
   size_t held() const { return held_; }

@@ -91,6 +91,15 @@ bool Proxy::Core::rewrite_sdp(const Message& message, const AnchorRef& anchor, b
   const AnchorEnd& end = anchor.ends[from_caller ? 1 : 0];
   const RelayAddress* const address = anchor_ports.find(end.address);
   if (address == nullptr) return true;  // a publish took the pool away
+  size_t at = 0;
+  std::string_view part;
+  if (!take_sdp(message, at, part)) return true;
+  const auto claim = anchor_ports.claim(anchor);
+  if (claim == AnchorPorts::Claim::lost) return false;
+  // As for a new call: the fast path has it from now on, and says when it ends.
+  if (claim == AnchorPorts::Claim::again) {
+    tell_anchor(anchor, message.call_id, true, {}, nullptr);
+  }
   const snapshot::NextHop* const hop = find_hop(published->routing(), reader);
   const AnchorFace face{address->shown, end.port, anchor.streams,
                         hop != nullptr ? hop->ice : snapshot::IceHandling::strip};

@@ -207,9 +207,9 @@ void SdpAnchor::note(const sdp::Media& media, size_t index) {
   }
   remote.rtp = {connection->address, media.line.port};
   remote.rtcp = {connection->address, static_cast<uint16_t>(media.line.port + 1)};
-  if (remote.muxed) {
-    remote.rtcp = remote.rtp;
-  } else if (const auto* line = description_.find_attribute(media.section, sdp::kRtcp)) {
+  // Of a muxed stream, too: where its reports go when the other side does not mux (RFC 5761 section
+  // 5.1.1).
+  if (const auto* line = description_.find_attribute(media.section, sdp::kRtcp)) {
     const auto rtcp = sdp::read_rtcp(description_.attribute(*line).value);
     if (!rtcp) return;
     remote.rtcp.port = rtcp->port;

@@ -338,6 +338,50 @@ TEST_F(AnchoredCalls, M4_AnotherCallsReferenceLeadsNowhere) {
   EXPECT_TRUE(outbound.ended.empty());
 }
 
+// A reference holds as long as anybody keeps it: what it opens must not be the next call's.
+TEST_F(AnchoredCalls, M4_AnEndedCallsReferenceOpensNoPortsOfTheNext) {
+  use({.anchor_ports = 4});
+  Taken sent = start();
+  const uint16_t port = port_of(sent.message());
+  respond_sdp(sent, 200, sdp_of("10.2.5.5", 7000));
+  take_response(kFromPartner, 200);
+  const RequestText replay = from_caller("INVITE", sdp_of("203.0.113.66", 6666));
+  receive(from_partner(), from_caller("BYE"));
+  take_request(fe1, Method::bye);
+  RequestText second = invite();
+  second.branch = "z9hG4bK-b";
+  second.call_id = "call-2";
+  Taken next = start(second);
+  ASSERT_EQ(port_of(next.message()), port);
+  const uint64_t call = last().call;
+
+  receive(from_partner(), replay);
+  take_response(kFromPartner, 100);
+  take_response(kFromPartner, 488);
+  EXPECT_EQ(last().call, call) << "the fast path hears nothing of it";
+  respond_sdp(next, 200, sdp_of("10.2.5.6", 7000));
+  EXPECT_EQ(port_of(take_response(kFromPartner, 200).message()), last().locals[0].port);
+}
+
+TEST_F(AnchoredCalls, M4_ACallThatComesBackAfterSilenceHoldsItsPortsAgain) {
+  use({.anchor_ports = 4});
+  Taken sent = start();
+  respond_sdp(sent, 200, sdp_of("10.2.5.5", 7000));
+  take_response(kFromPartner, 200);
+  const uint64_t call = last().call;
+  proxy.on_anchor_ended(call);
+  receive(from_partner(), from_caller("INVITE", sdp_of("203.0.113.77", 4000)));
+  take_response(kFromPartner, 100);
+  take_request(fe1, Method::invite);
+  EXPECT_EQ(last().call, call);
+  RequestText second = invite();
+  second.branch = "z9hG4bK-b";
+  second.call_id = "call-2";
+  receive(from_partner(), second);
+  take_response(kFromPartner, 100);
+  take_response(kFromPartner, 503);
+}
+
 TEST_F(AnchoredCalls, M4_WhatTheFastPathEndsIsFreeAgain) {
   use({.anchor_ports = 4});
   start();

@@ -71,6 +71,9 @@ TEST_F(SdpAnchorTest, M4_RtcpMuxHasOnePort) {
   EXPECT_NE(out.find("a=rtcp:50000\r\na=rtcp-mux\r\n"), out.npos) << out;
   EXPECT_TRUE(remote(0).muxed);
   EXPECT_EQ(remote(0).rtcp.text(), "198.51.100.7:4000");
+  pass(kOffer + "a=rtcp-mux\r\n");
+  EXPECT_TRUE(remote(0).muxed);
+  EXPECT_EQ(remote(0).rtcp.text(), "198.51.100.7:4001") << "where the other side does not mux";
 }
 
 TEST_F(SdpAnchorTest, M4_HoldStaysHoldAndTellsNoAddress) {
