@@ -113,13 +113,18 @@ size_t RelayCredentials::list_relays(const mras::CredentialsRequest& asked, mras
 
 void RelayCredentials::write(mras::ResponseWriter& writer, const TokenSecret& secret, int64_t wall,
                              uint64_t random) const {
+  // They end with the certificate: its key verifies no longer.
+  const int64_t left = secret.expires - wall;
+  const auto minutes_left = static_cast<uint32_t>(
+      std::clamp<int64_t>(left / kSecondsPerMinute, mras::kFewestMinutes, mras::kMostMinutes));
   for (const mras::CredentialsRequest& asked : rooms_->request.credentials()) {
     const uint32_t minutes =
-        std::clamp(asked.minutes.value_or(minutes_), mras::kFewestMinutes, mras::kMostMinutes);
+        std::clamp(asked.minutes.value_or(minutes_), mras::kFewestMinutes, minutes_left);
     std::array<std::byte, pki::kTokenRandomSize> octets;
     std::memcpy(octets.data(), &++random, octets.size());
-    const auto made = pki::make_credentials(secret.key, secret.id, asked.identity,
-                                            wall + minutes * kSecondsPerMinute, octets);
+    const auto made =
+        pki::make_credentials(secret.key, secret.id, asked.identity,
+                              wall + std::min(minutes * kSecondsPerMinute, left), octets);
     std::array<mras::MediaRelay, kMostRelays> relays;
     const size_t count = list_relays(asked, rooms_->request.route, relays);
     writer.add({asked.id, made.username, made.password, minutes, realm_, {relays.data(), count}});

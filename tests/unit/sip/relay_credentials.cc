@@ -104,10 +104,23 @@ TEST_F(RelayCredentialsTest, M3_M8_TheRelayIsNamedByTheAddressOfTheClientsSide) 
 }
 
 TEST_F(RelayCredentialsTest, M3_DurationIsAsAskedWithinBounds) {
+  add_key(2, outbound.wall - 10, outbound.wall + 259200 * 60);
+  proxy.use(sections.view(), now);
   const std::string body = answer_to(ask(for_user("alice", "<duration>5</duration>") +
                                          for_user("bob", "<duration>999999999</duration>")));
   EXPECT_EQ(between(body, "<duration>", "</duration>", 0), "5");
   EXPECT_EQ(between(body, "<duration>", "</duration>", 1), "259200");
+}
+
+// After that its key verifies nothing: clients are told to come back before.
+TEST_F(RelayCredentialsTest, C3_CredentialsEndWithTheirCertificate) {
+  sections.token_secrets.clear();
+  add_key(1, outbound.wall - 1000, outbound.wall + 600);
+  proxy.use(sections.view(), now);
+  const std::string body = answer_to(ask(for_user("alice")));
+  EXPECT_EQ(between(body, "<duration>", "</duration>"), "10") << body;
+  const auto claimed = pki::ClaimedUser::read(between(body, "<username>", "</username>"));
+  EXPECT_EQ(claimed.expires(), outbound.wall + 600);
 }
 
 TEST_F(RelayCredentialsTest, C3_NewCredentialsComeFromTheLatestKeyInForce) {
