@@ -124,6 +124,9 @@ void Relay::relay_anchored(Packet& packet, const Item& item) {
       return refuse(packet, item.session, packet.reason);
     }
   }
+  if (!take_total(leg, arrival.payload_size)) {
+    return refuse(packet, item.session, Reason::bandwidth);
+  }
   count(item.session, leg, arrival.payload_size);
   depart(packet, item, out, end.next_hop);
 }

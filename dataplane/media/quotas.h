@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "dataplane/media/address.h"
+#include "dataplane/media/bandwidth.h"
 
 namespace fedge::media {
 
@@ -25,6 +26,7 @@ class Quotas {
   uint32_t of_user(uint64_t user) const { return count(0, user); }
   uint32_t of_source(uint64_t source) const { return count(1, source); }
   uint32_t total() const { return total_.load(std::memory_order_relaxed); }
+  Bandwidth& bandwidth() { return bandwidth_; }
 
  private:
   static constexpr uint32_t kCells = 1 << 18;
@@ -35,6 +37,7 @@ class Quotas {
 
   uint64_t seed_;
   std::atomic<uint32_t> total_{0};
+  Bandwidth bandwidth_;
   std::unique_ptr<std::array<Row, 4>> rows_;  // two of users, two of sources
 };
 

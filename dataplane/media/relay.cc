@@ -12,9 +12,6 @@ namespace fedge::media {
 
 namespace {
 
-// A session may send this much at once beyond its bandwidth.
-constexpr int64_t kBurstTime = 500'000'000;
-
 // A load that nobody waits for. It walks the page tables where a prefetch gives up.
 void touch(const void* at) {
   uint32_t ignored;
@@ -30,8 +27,11 @@ uint8_t first_octet(const Packet& packet, const Arrival& arrival) {
 void Relay::use(const Plan& plan) {
   plan_ = &plan;
   sequence_ = plan.sequence();
-  const int64_t kbps = plan.limits().kbps_per_session;
-  ns_per_256_ = kbps == 0 ? 0 : 256 * 8 * 1'000'000 / kbps;
+  session_pace_ = Bandwidth::pace(plan.limits().kbps_per_session);
+  user_pace_ = Bandwidth::pace(plan.limits().kbps_per_user);
+  total_pace_ = Bandwidth::pace(plan.limits().kbps_total);
+  // Of ten milliseconds.
+  grant_ = size_t{plan.limits().kbps_total} * 10 / 8;
 }
 
 void Relay::process(std::span<Packet> burst, Instant now) {
@@ -58,10 +58,7 @@ void Relay::process(std::span<Packet> burst, Instant now) {
 [[gnu::flatten]] void Relay::process_once(std::span<Packet> burst, Items& items) {
   // Loops that do nothing but ask: the more loads of different packets wait together, the better.
   for (const Packet& packet : burst) touch(packet.frame);
-  for (size_t i = 0; i < burst.size(); ++i) {
-    items[i].way = recognise(burst[i], items[i]);
-    __builtin_prefetch(items[i].next);
-  }
+  for (size_t i = 0; i < burst.size(); ++i) items[i].way = recognise(burst[i], items[i]);
   for (size_t i = 0; i < burst.size(); ++i) touch(items[i].next);
   for (size_t i = 0; i < burst.size(); ++i) look_up(items[i]);
   for (size_t i = 0; i < burst.size(); ++i) touch(items[i].next);
@@ -163,6 +160,9 @@ void Relay::relay_from_peer(Packet& packet, Item& item) {
   if (record.plan != sequence_ && !renew(packet, item.session)) [[unlikely]]
     return;
   if (record.kind == SessionKind::anchor) return relay_anchored(packet, item);
+  if ((record.flags & session_flag::kTcpRelay) != 0) [[unlikely]] {
+    return refuse(packet, item.session, Reason::no_session);
+  }
   uint32_t at = record.hot_peer != kNone ? record.hot_peer : record.first_peer;
   const auto is_hot = [&](const PeerRecord& peer) {
     if (peer.address != arrival.source || peer.permitted_until <= at_) return false;
@@ -222,7 +222,7 @@ bool Relay::write_head(Packet& packet, const Item& item, const SessionRecord& re
 void Relay::send_to_client(Packet& packet, const Item& item, uint32_t session, uint32_t peer) {
   SessionRecord& record = sessions_.record(session);
   const Arrival& arrival = item.arrival;
-  if (!is_within_bandwidth(record, kToClient, arrival.payload_size)) {
+  if (!take_bandwidth(record, kToClient, arrival.payload_size)) {
     return refuse(packet, session, Reason::bandwidth);
   }
   Departure out;
@@ -312,9 +312,12 @@ void Relay::send_to_peer(Packet& packet, const Item& item, uint32_t session, uin
                          uint16_t peer_port, Departure& out) {
   SessionRecord& record = sessions_.record(session);
   PeerRecord& peer = sessions_.peer(at);
+  if ((record.flags & session_flag::kTcpRelay) != 0) [[unlikely]] {
+    return refuse(packet, session, Reason::no_route);
+  }
   if (peer.plan != sequence_ && !renew_peer(packet, session, at)) [[unlikely]]
     return;
-  if (!is_within_bandwidth(record, kToPeer, out.payload_size)) {
+  if (!take_bandwidth(record, kToPeer, out.payload_size)) {
     return refuse(packet, session, Reason::bandwidth);
   }
   const bool is_second =
@@ -339,15 +342,6 @@ void Relay::send_to_peer(Packet& packet, const Item& item, uint32_t session, uin
 }
 
 // --- the last steps of all -----------------------------------------------------------------------
-
-// A leaky bucket by time: each octet is due a while behind the last one.
-bool Relay::is_within_bandwidth(SessionRecord& record, size_t direction, size_t size) {
-  if (ns_per_256_ == 0) return true;
-  const int64_t due = std::max(record.paced[direction], at_);
-  if (due > at_ + kBurstTime) return false;
-  record.paced[direction] = due + (ns_per_256_ * static_cast<int64_t>(size) >> 8);
-  return true;
-}
 
 void Relay::depart(Packet& packet, const Item& item, Departure& out, uint32_t next_hop) {
   const Arrival& arrival = item.arrival;

@@ -3,6 +3,7 @@
 // next. See README.md for the stages.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <span>
 
@@ -11,6 +12,7 @@
 #include "dataplane/media/next_hops.h"
 #include "dataplane/media/packet.h"
 #include "dataplane/media/plan.h"
+#include "dataplane/media/quotas.h"
 #include "dataplane/media/rewrite.h"
 #include "dataplane/media/sessions.h"
 #include "dataplane/media/station.h"
@@ -79,7 +81,9 @@ class Relay {
                   const PeerRecord& peer, Departure& out);
   // Headers, MTU and fate; counts what left.
   void depart(Packet& packet, const Item& item, Departure& out, uint32_t next_hop);
-  bool is_within_bandwidth(SessionRecord& record, size_t direction, size_t size);
+  // False: one of the three is used up; nothing is counted.
+  bool take_bandwidth(SessionRecord& record, size_t direction, size_t size);
+  bool take_total(size_t direction, size_t size);
 
   // Anchored streams (anchoring.cc).
   void relay_anchored(Packet& packet, const Item& item);
@@ -119,10 +123,42 @@ class Relay {
   Instant now_{};
   int64_t at_ = 0;  // now_, in nanoseconds
   uint32_t sequence_ = 0;
-  // Bandwidth of a session: nanoseconds for 256 octets; 0: no limit.
-  int64_t ns_per_256_ = 0;
+  // Of a session, a user and the box: see Bandwidth::pace().
+  int64_t session_pace_ = 0;
+  int64_t user_pace_ = 0;
+  int64_t total_pace_ = 0;
+  // Octets, taken from the box's and not sent yet, by direction; how many are taken at once.
+  std::array<size_t, 2> granted_{};
+  size_t grant_ = 0;
   uint16_t id_ = 0;
   uint64_t transaction_ = 0;
 };
+
+inline bool Relay::take_bandwidth(SessionRecord& record, size_t direction, size_t size) {
+  if ((session_pace_ | user_pace_ | total_pace_) == 0) return true;
+  const int64_t due = std::max(record.paced[direction], at_);
+  if (session_pace_ != 0 && due > at_ + Bandwidth::kBurst) return false;
+  Bandwidth& shared = sessions_.quotas().bandwidth();
+  if (user_pace_ != 0 && !shared.user_has_room(record.user_bits, direction, at_)) return false;
+  if (!take_total(direction, size)) return false;
+  record.paced[direction] = due + Bandwidth::time_of(size, session_pace_);
+  if (user_pace_ != 0) {
+    shared.charge_user(record.user_bits, direction, Bandwidth::time_of(size, user_pace_), at_);
+  }
+  return true;
+}
+
+inline bool Relay::take_total(size_t direction, size_t size) {
+  if (total_pace_ == 0) return true;
+  size_t& granted = granted_[direction];
+  if (granted < size) {
+    const size_t more = std::max(grant_, size);
+    const int64_t time = Bandwidth::time_of(more, total_pace_);
+    if (!sessions_.quotas().bandwidth().take_total(direction, time, at_)) return false;
+    granted += more;
+  }
+  granted -= size;
+  return true;
+}
 
 }  // namespace fedge::media

@@ -199,6 +199,7 @@ bool Adopter::takes_peers(uint32_t session) {
 void Adopter::keep(uint32_t session) {
   SessionRecord& record = sessions_.records_[session];
   record.plan = 0;
+  record.user_bits = static_cast<uint32_t>(sessions_.details_[session].user);
   sessions_.file(session);
   sessions_.schedule(session);
   sessions_.quotas_.add(sessions_.details_[session].user, source_hash(record.client));

@@ -98,6 +98,7 @@ uint32_t Sessions::create(const NewSession& what, Instant now) {
   record.client = what.client;
   record.client_port = what.client_port;
   record.plan = plan_->sequence();
+  record.user_bits = static_cast<uint32_t>(what.user);
   record.expires = std::numeric_limits<int64_t>::max();
   SessionDetails& details = details_[session];
   details = {};

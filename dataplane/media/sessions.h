@@ -115,6 +115,7 @@ class Sessions {
   uint32_t capacity() const { return header_->capacity; }
   // The first index that was never used: all sessions are below.
   uint32_t mark() const { return header_->session_mark; }
+  Quotas& quotas() { return quotas_; }
   // Puts what came into use since the last time, and what is next, into huge pages. For another
   // thread than the packets', ten times a second: it may take milliseconds.
   void settle();

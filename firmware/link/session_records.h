@@ -74,7 +74,8 @@ struct alignas(64) SessionRecord {
   // Of the other family (ADDITIONAL-ADDRESS-FAMILY); port 0: none.
   uint16_t second_relay = 0;
   uint16_t second_relay_port = 0;
-  uint32_t peers = 0;  // how many it has
+  uint32_t peers = 0;      // how many it has
+  uint32_t user_bits = 0;  // of the user's hash: whose bandwidth it shares
 
   // --- line 1
   std::array<Traffic, 2> traffic{};  // from the client (or the caller), to it

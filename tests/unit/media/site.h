@@ -53,6 +53,7 @@ struct Options {
   uint8_t relatch = 0;
   uint32_t silence_s = 30;
   uint32_t kbps = 0;
+  uint32_t kbps_per_user = 0, kbps_total = 0;
   std::vector<snapshot::PeerRule> rules = {};
   std::string outside = "outside";  // its name
 };
@@ -173,6 +174,7 @@ class Site {
   }
 
   Options options;
+  bool one_user = false;  // of all flows made from now on
   FakeNextHops next_hops;
   EchoServer server;
 
@@ -234,7 +236,7 @@ inline Flow Site::make_flow(uint32_t n, std::string_view server_text, uint8_t re
   fresh.client_realm = plan_->realms()[plan_->locals()[fresh.server].realm].name;
   fresh.connection = connection;
   if (connection != 0) fresh.transport = ClientTransport::tls;
-  fresh.user = 1000 + n;
+  fresh.user = one_user ? 1000 : 1000 + n;
   const auto port = table.take_port(relay_family, PortWish::any);
   flow.session = port ? table.create(fresh, now_) : kNone;
   if (flow.session == kNone) std::abort();
@@ -335,6 +337,8 @@ inline std::string Site::write_media() const {
   root.lifetime_max_s = 3600;
   root.nonce_s = 600;
   root.kbps_per_session = options.kbps;
+  root.kbps_per_user = options.kbps_per_user;
+  root.kbps_total = options.kbps_total;
   root.silence_s = options.silence_s;
   root.relatch = options.relatch;
   return w.finish(root);
