@@ -27,7 +27,17 @@ std::optional<Error> TurnServer::judge_peer(const Exchange& exchange, const Endp
     return Error::peer_address_family_mismatch;
   // An IPv4 address in IPv6's clothes is none of either family's peers.
   if (peer.address.is_v6() && Address::of(peer.address).is_v4()) return Error::forbidden;
-  if (exchange.plan.judge_peer(peer.address) == PeerVerdict::denied) return Error::forbidden;
+  const Plan& plan = exchange.plan;
+  const PeerVerdict verdict = plan.judge_peer(peer.address);
+  if (verdict == PeerVerdict::denied) return Error::forbidden;
+  // Datagrams to an address of ours reach relay ports only. What front connects to, the kernel
+  // serves: our listeners stand there as well.
+  if (verdict == PeerVerdict::our_relay &&
+      exchange.message.is(stun::Method::connect, stun::Class::request)) {
+    const int relay = plan.find_relay(Address::of(peer.address));
+    if (!plan.locals()[static_cast<size_t>(relay)].has_relay_port(peer.port))
+      return Error::forbidden;
+  }
   return std::nullopt;
 }
 

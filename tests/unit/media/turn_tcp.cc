@@ -162,6 +162,20 @@ TEST_F(Tcp, M9_PermittedPeersMayConnect) {
   EXPECT_EQ(site.front.drops.size(), 2u);
 }
 
+// Our own relay ports are peers like others; our listeners, SIP's too, stand on these addresses.
+TEST_F(Tcp, M5_M9_NoListenerOfOursIsReached) {
+  ASSERT_TRUE(allocate().is_success());
+  for (const std::string& ours : {site.own_v4, site.public_v4}) {
+    for (const auto* port : {":443", ":3478", ":5061", ":49999", ":50020"}) {
+      EXPECT_EQ(connect(ours + port).error(), 403) << ours << port;
+    }
+    EXPECT_TRUE(site.front.connects.empty());
+    EXPECT_FALSE(connect(ours + ":50019").arrived());
+    EXPECT_EQ(site.front.connects.size(), 1u);
+    site.front.connects.clear();
+  }
+}
+
 // A published denial holds for what a client permitted before.
 TEST_F(Tcp, M5_AForbiddenPeerDoesNotConnect) {
   ASSERT_TRUE(allocate().is_success());
