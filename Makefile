@@ -40,6 +40,9 @@ DPDK_PARTS := ethdev mbuf mempool ring eal kvargs net telemetry meter pci hash r
 DPDK_LIBS  := -Wl,--whole-archive $(DPDK_DRIVERS:%=-l:librte_%.a) -Wl,--no-whole-archive \
   -Wl,--start-group $(DPDK_PARTS:%=-l:librte_%.a) -Wl,--end-group \
   -lxdp -lbpf -lelf -lz -lnuma -lbsd -ldl -lm
+# Of a bench alone: the other end of a virtio port.
+VHOST_LIBS := -Wl,--whole-archive -l:librte_net_vhost.a -Wl,--no-whole-archive \
+  -l:librte_vhost.a -l:librte_dmadev.a $(DPDK_LIBS)
 LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -lcjson -lsqlite3 -lmnl -lseccomp -lcap \
   -lxxhash -lexpat -lspdlog -lfmt -lpthread
 
@@ -146,7 +149,7 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(ARCHIVES)
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@echo '  LINK bench/$*'
-	@$(CXX) $(SANITIZE) -o $@ $< $(call group,$(ARCHIVES)) $(LIBS) -lbenchmark -lssl -lcrypto $(if $(filter sip_parse,$*),-lsofia-sip-ua)
+	@$(CXX) $(SANITIZE) -o $@ $< $(call group,$(ARCHIVES)) $(LIBS) -lbenchmark -lssl -lcrypto $(if $(filter sip_parse,$*),-lsofia-sip-ua) $(if $(filter port_load,$*),$(VHOST_LIBS))
 
 unit-binaries: $(UNIT_TESTS)
 fuzz-binaries: $(FUZZERS)
