@@ -81,7 +81,8 @@ bool AnchorPorts::is_free(const RelayAddress& address, uint32_t pair, uint32_t s
 
 // A run of free pairs that begins at a multiple of its length, in one of this worker's groups;
 // at `offset` inside its group when that is given. Groups are taken in turn, so that late packets
-// of a call that has ended find its ports empty.
+// of a call that has ended find its ports empty; in each the search begins elsewhere, so that all
+// workers of the fast path get their share.
 std::optional<uint32_t> AnchorPorts::find_run(RelayAddress& address, uint32_t streams,
                                               std::optional<uint32_t> offset) const {
   const uint32_t first = address.first_pair / kGroup;
@@ -90,12 +91,12 @@ std::optional<uint32_t> AnchorPorts::find_run(RelayAddress& address, uint32_t st
     const uint32_t at = (address.cursor + i) % groups;
     if ((first + at) % workers_ != worker_) continue;
     const uint32_t group = (first + at) * kGroup;
-    for (uint32_t o = offset.value_or(0); o + streams <= kGroup; o += streams) {
-      if (is_free(address, group + o, streams)) {
-        address.cursor = at;
-        return group + o;
-      }
-      if (offset) break;
+    const uint32_t begin = offset.value_or((first + at) / workers_ * streams);
+    for (uint32_t tried = 0; tried < (offset ? 1 : kGroup); tried += streams) {
+      const uint32_t pair = group + (begin + tried) % kGroup;
+      if (!is_free(address, pair, streams)) continue;
+      address.cursor = at;
+      return pair;
     }
   }
   return std::nullopt;

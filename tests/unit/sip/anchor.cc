@@ -118,6 +118,17 @@ TEST_P(Ports, M4_NoPortIsGivenTwiceAndBothSidesBelongToOneWorkerOfTheFastPath) {
   EXPECT_EQ(calls, 16u);  // 64 ports, four a call
 }
 
+// Two workers of the fast path part the pairs into even and odd ones.
+TEST_P(Ports, M4_EachWorkerOfTheFastPathGetsItsShareOfCalls) {
+  use(Sections(50000, 50127));
+  for (AnchorPorts& worker : workers) {
+    const auto first = worker.take(kOutside, kInside, 1, 5);
+    const auto second = worker.take(kOutside, kInside, 1, 6);
+    ASSERT_TRUE(first && second);
+    EXPECT_NE(first->ends[0].port / 2 % 2, second->ends[0].port / 2 % 2);
+  }
+}
+
 TEST_P(Ports, M4_AddressesAreThoseOfTheSidesAndThePublicOneIsShown) {
   const auto ref = workers[0].take(kOutside, kInside6, 1, 5);
   ASSERT_TRUE(ref);
