@@ -16,8 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from tests.bench.media_peers import (COTURN, LOAD_CORE, RELAY_CORE, RTPENGINE,  # noqa: E402
-                                     ahead_of_others)
+from tests.bench.media_peers import COTURN, LOAD_CORE, RELAY_CORE, RTPENGINE  # noqa: E402
 from tests.bench.relay_wire import BEARABLE_LOSS, measure_peers, search  # noqa: E402
 from tests.bench.report import FOLDER, Report  # noqa: E402
 from tests.lib.appliance import wait_until  # noqa: E402
@@ -47,7 +46,8 @@ def undisturbed(*pids):
         yield
     finally:
         for thread in threads:
-            os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
 
 
 def end(process):
@@ -81,13 +81,16 @@ class Pair:
             raise RuntimeError(f"port_load ended with {self.generator.wait()}")
         return json.loads(line)
 
+    def trial(self, rate):
+        self.generator.stdin.write(f"{rate:.0f} {TRIAL}\n")
+        self.generator.stdin.flush()
+        return self.read()
+
     def carries(self, rate):
         """The trial, or None: not without loss."""
         for _ in range(CHANCES):
             with undisturbed(self.relay.pid, self.generator.pid):
-                self.generator.stdin.write(f"{rate:.0f} {TRIAL}\n")
-                self.generator.stdin.flush()
-                found = self.read()
+                found = self.trial(rate)
             time.sleep(TRIAL)  # the others' turn
             if found["loss"] < BEARABLE_LOSS and found["relayed"] > 0.98 * rate:
                 break
@@ -129,8 +132,7 @@ def measure(name, folder, start_relay):
     pair = Pair(name, folder, start_relay)
     with contextlib.ExitStack() as stack:
         stack.callback(pair.stop)
-        # The first round of frames finds a port that has just come up.
-        pair.carries(FIRST_RATE / 10)
+        pair.trial(FIRST_RATE / 10)  # begins when the port is up
         most = search(pair.carries, FIRST_RATE, MOST_RATE)
         stack.pop_all()
     return most, pair.stop()
