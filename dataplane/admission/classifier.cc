@@ -27,7 +27,7 @@ struct Scene {
 bool is_ephemeral(uint16_t port) { return port >= kEphemeralFirst && port <= kEphemeralLast; }
 
 bool is_ours(const Local& local, uint16_t tcp_port) {
-  return local.listens(tcp_port) || is_ephemeral(tcp_port);
+  return local.listens(tcp_port) || local.may_relay(tcp_port) || is_ephemeral(tcp_port);
 }
 
 // 33:33:xx: a group that an IPv6 host joins for neighbour discovery (RFC 2464 section 7).

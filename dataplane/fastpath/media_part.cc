@@ -206,6 +206,7 @@ void MediaPart::end_unnamed() {
   }
   named_.clear();
 }
+  turn_->name_relays();
 
 bool MediaPart::send_to_front(const media::Packet& packet) {
   return push(media::FrontReply{packet.connection, packet.is_data ? 1u : 0u},

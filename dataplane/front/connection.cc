@@ -18,7 +18,17 @@ constexpr int kReadsPerRound = 4;
 // A busy moment does not cost memory for ever.
 constexpr size_t kKept = 16 * 1024;
 
+// What a client that is to be closed may take for what waits for it.
+constexpr Duration kClosing = 10s;
+
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS; }
+
+// RFC 6062 section 6.1, a message of any class.
+bool is_connection_bind(Bytes message) {
+  if (message.size() < 2) return false;
+  const unsigned type = static_cast<unsigned>(message[0]) << 8 | static_cast<unsigned>(message[1]);
+  return (type & ~0x0110u) == 0x000b;
+}
 
 }  // namespace
 
@@ -39,7 +49,7 @@ Connection::Connection(Loop& loop, ConnectionOwner& owner, Fd socket,
       patience_(loop.now()) {}
 
 Connection::~Connection() {
-  if (socket_) loop_.unwatch(socket_.get(), *this);
+  if (socket_ && !is_unwatched_) loop_.unwatch(socket_.get(), *this);
 }
 
 Status Connection::start() {
@@ -54,7 +64,11 @@ void Connection::update_events() {
       (may_read() ? uint32_t{EPOLLIN} : 0) | (out_.empty() ? 0 : uint32_t{EPOLLOUT});
   if (wanted == events_) return;
   events_ = wanted;
-  loop_.change(socket_.get(), events_, *this);
+  if (is_unwatched_) {
+    is_unwatched_ = !loop_.watch(socket_.get(), events_, *this).has_value();
+  } else {
+    loop_.change(socket_.get(), events_, *this);
+  }
 }
 
 void Connection::on_ready(uint32_t events) {
@@ -62,13 +76,21 @@ void Connection::on_ready(uint32_t events) {
   if (!socket_ || !(events & ~uint32_t{EPOLLOUT})) return;
   if (may_read()) return read();
   // The kernel says these two whether or not anybody asks.
-  if (events & (EPOLLHUP | EPOLLERR)) close(CloseReason::reset);
+  if (partner_ != nullptr && held_ && !(events & EPOLLERR)) {
+    // Both have ended, and the peer has not room for the rest yet.
+    loop_.unwatch(socket_.get(), *this);
+    is_unwatched_ = true;
+  } else if (events & (EPOLLHUP | EPOLLERR)) {
+    close(CloseReason::reset);
+  }
 }
 
 // The deadline moves with each message; the timer follows when it comes.
 void Connection::on_timer(Instant now) {
+  if (closing_) return close(CloseReason::asked);
   // Then we let the client wait, not it us.
-  switch (held_ || wants_turn_ ? Patience::End::none : patience_.judge(owner_.waits(), now)) {
+  switch (held_ || wants_turn_ || awaits_bind_ ? Patience::End::none
+                                               : patience_.judge(owner_.waits(), now)) {
     case Patience::End::silent:
       return close(CloseReason::silent);
     case Patience::End::partial:
@@ -85,7 +107,7 @@ void Connection::read() {
   for (int i = 0; i < kReadsPerRound && socket_ && may_read(); ++i) {
     const MutableBytes room = owner_.cipher_room();
     const ssize_t n = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
-    if (n == 0) return close(CloseReason::peer_closed);
+    if (n == 0) return on_end();
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return would_block() ? void() : close(CloseReason::reset);
     const Bytes octets = room.first(static_cast<size_t>(n));
@@ -112,16 +134,17 @@ void Connection::on_cipher(Bytes cipher) {
       flush();  // the alert says why
       return close(spoke() ? CloseReason::malformed : CloseReason::handshake_failed);
     }
-    if (progress.state == pki::TlsState::closed) return close(CloseReason::peer_closed);
+    if (progress.state == pki::TlsState::closed) return on_end();
     if (cipher.empty() && progress.produced < room.size()) return;
   }
 }
 
 void Connection::on_plain(Bytes plain) {
+  if (partner_ != nullptr) return pass(plain);
   const bool joins = !rest_.empty();
   if (joins) rest_.insert(rest_.end(), plain.begin(), plain.end());
   const Bytes octets = joins ? Bytes(rest_) : plain;
-  const size_t taken = held_ || wants_turn_ ? 0 : cut(octets);
+  const size_t taken = held_ || wants_turn_ || awaits_bind_ ? 0 : cut(octets);
   if (!socket_) return;
   if (joins) {
     rest_.erase(rest_.begin(), rest_.begin() + static_cast<ptrdiff_t>(taken));
@@ -148,6 +171,10 @@ size_t Connection::cut(Bytes octets) {
           return taken;
         }
         patience_.on_message(loop_.now());
+        if (!piece.is_data && is_connection_bind(piece.message)) {
+          awaits_bind_ = true;
+          return taken + piece.size;
+        }
         break;
       case Piece::Kind::too_long:
         owner_.on_passed_over(*this);
@@ -212,7 +239,63 @@ bool Connection::reply(Bytes message, bool is_data) {
   }
   patience_.on_message(loop_.now());
   owner_.schedule(*this);
+  if (!is_data && is_connection_bind(message)) stop_awaiting();
   return true;
+}
+
+void Connection::stop_awaiting() {
+  if (!socket_ || !std::exchange(awaits_bind_, false)) return;
+  patience_.on_rest(false, loop_.now());
+  on_plain({});
+  update_events();
+}
+
+bool Connection::join(Partner& partner, Bytes success) {
+  if (!socket_ || !awaits_bind_ || closing_) return false;
+  partner_ = &partner;
+  cancel();  // keep-alive finds out who is gone, and the allocation has its lifetime
+  if (!reply(success, false)) close(CloseReason::asked);
+  return true;
+}
+
+void Connection::pass(Bytes plain) {
+  const std::vector<std::byte> rest = std::exchange(rest_, {});
+  bool has_room = rest.empty() || partner_->take(rest);
+  if (partner_ != nullptr && !plain.empty()) has_room = partner_->take(plain);
+  if (!has_room) held_ = true;
+}
+
+bool Connection::carry(Bytes octets) {
+  if (!socket_ || closing_) return true;
+  if (tls_ != nullptr) {
+    plain_.insert(plain_.end(), octets.begin(), octets.end());
+  } else {
+    out_.append(octets);
+  }
+  owner_.schedule(*this);
+  carried_enough_ = out_.size() + plain_.size() >= kMostWaiting;
+  return !carried_enough_;
+}
+
+void Connection::end_carrying() {
+  carrying_ends_ = true;
+  if (tls_ != nullptr) return close_gently();
+  owner_.schedule(*this);
+}
+
+void Connection::part() {
+  partner_ = nullptr;
+  if (!closing_) close_gently();
+}
+
+// Inside of TLS there are no halves (RFC 5246 section 7.2.1).
+void Connection::on_end() {
+  if (partner_ == nullptr || tls_ != nullptr || carrying_ended_) {
+    return close(CloseReason::peer_closed);
+  }
+  client_ended_ = true;
+  update_events();
+  partner_->on_client_end();
 }
 
 // One record for what a round of the loop made.
@@ -226,7 +309,16 @@ void Connection::flush() {
   }
   if (!send_waiting()) return close(CloseReason::reset);
   if (closing_ && out_.empty()) return close(CloseReason::asked);
+  if (carrying_ends_ && !carrying_ended_ && out_.empty()) {
+    ::shutdown(socket_.get(), SHUT_WR);
+    carrying_ended_ = true;
+    if (client_ended_) return close(CloseReason::peer_closed);
+  }
   update_events();
+  if (carried_enough_ && out_.size() < kMostWaiting / 2) {
+    carried_enough_ = false;
+    if (partner_ != nullptr) partner_->on_client_room();
+  }
 }
 
 bool Connection::send_waiting() {
@@ -249,15 +341,17 @@ void Connection::close_gently() {
     tls_->close_notify(out_);
   }
   closing_ = true;
+  loop_.timers().set(*this, loop_.now() + kClosing);
   flush();
 }
 
 void Connection::close(CloseReason why) {
   if (!socket_) return;
   cancel();
-  loop_.unwatch(socket_.get(), *this);
+  if (!is_unwatched_) loop_.unwatch(socket_.get(), *this);
   socket_.reset();
   if (std::exchange(is_handshaking, false)) owner_.on_handshake_over(*this, false);
+  if (Partner* const partner = std::exchange(partner_, nullptr)) partner->on_client_over();
   owner_.on_over(*this, why);
 }
 

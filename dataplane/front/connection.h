@@ -32,6 +32,20 @@ const char* text(CloseReason reason);
 
 class Connection;
 
+// What a client's data connection is joined with (RFC 6062).
+class Partner {
+ public:
+  virtual ~Partner() = default;
+  // Takes all of it. False: no more for now; Connection::resume() goes on.
+  virtual bool take(Bytes octets) = 0;
+  // The client has no more to say; what it is told goes on.
+  virtual void on_client_end() = 0;
+  // After Connection::carry() said no.
+  virtual void on_client_room() = 0;
+  // Its connection is closed.
+  virtual void on_client_over() = 0;
+};
+
 // What a connection wants of the process. All calls come from on_ready() or a timer.
 class ConnectionOwner {
  public:
@@ -73,6 +87,20 @@ class Connection final : public Watcher, private Timer {
   // deliver() has room again.
   void resume();
   void start_handshake();
+
+  // --- a data connection (RFC 6062) ---
+  // From the answer `success` on it carries octets for `partner`, which stays until it is over or
+  // parts. False, and nothing is done: it does not wait for the answer to a ConnectionBind.
+  bool join(Partner& partner, Bytes success);
+  // Octets for the client. False: no more for now; Partner::on_client_room() goes on.
+  bool carry(Bytes octets);
+  // There are no more for the client. Inside of TLS nothing goes the other way after that either.
+  void end_carrying();
+  // The partner is gone.
+  void part();
+  // Nobody will answer what it asked.
+  void stop_awaiting();
+
   // When what waits is sent, or at once.
   void close_gently();
   void close(CloseReason why);
@@ -97,8 +125,12 @@ class Connection final : public Watcher, private Timer {
   void on_plain(Bytes plain);
   size_t cut(Bytes octets);
   bool send_waiting();
+  void pass(Bytes plain);
+  void on_end();
   void update_events();
-  bool may_read() const { return !held_ && !wants_turn_ && !closing_; }
+  bool may_read() const {
+    return !held_ && !wants_turn_ && !awaits_bind_ && !closing_ && !client_ended_;
+  }
 
   Loop& loop_;
   ConnectionOwner& owner_;
@@ -112,9 +144,17 @@ class Connection final : public Watcher, private Timer {
   std::vector<std::byte> plain_;  // of this round, for TLS
   Outbox out_;
   uint32_t events_ = 0;
-  bool held_ = false;        // deliver() said no
-  bool wants_turn_ = false;  // waits for start_handshake()
+  bool held_ = false;         // deliver() said no
+  bool wants_turn_ = false;   // waits for start_handshake()
+  bool awaits_bind_ = false;  // what comes behind a ConnectionBind may be the peer's
   bool closing_ = false;
+
+  Partner* partner_ = nullptr;
+  bool carried_enough_ = false;  // carry() said no
+  bool carrying_ends_ = false;   // when what waits is sent
+  bool carrying_ended_ = false;
+  bool client_ended_ = false;
+  bool is_unwatched_ = false;  // nothing to do, and epoll would tell of the end again and again
 };
 
 }  // namespace fedge::front

@@ -53,6 +53,10 @@ Front::Front(Loop& loop, Counters& counters, const FrontOptions& options)
           options.use_devices),
       rings_(loop, [this](uint8_t worker, const media::FrontRecord& record,
                           Bytes octets) { on_record(worker, record, octets); }),
+      relays_(loop, rings_, statistics_,
+              {.use_devices = options.use_devices,
+               .first_peer = options.epoch,
+               .wait = options.peer_wait}),
       catch_up_([this](Instant) { catch_up(); }),
       next_round_([](Instant) {}),
       cipher_room_(kRoom),
@@ -71,6 +75,7 @@ Status Front::use(std::shared_ptr<const Generation> next) {
   waits_ = next->waits();
   listeners_.commit(*next);
   generation_ = std::move(next);
+  relays_.use(generation_);
   close_lost_realms();
   return {};
 }
@@ -197,6 +202,7 @@ void Front::on_round_end() {
   }
   dirty_.clear();
   dead_.clear();
+  relays_.on_round_end();
   rings_.wake();
   if (needs_to_catch_up() && !catch_up_.armed()) loop_.timers().set(catch_up_, loop_.now() + 1ms);
   if (stopped_ && table_.size() == 0) std::exchange(stopped_, {})();
@@ -204,6 +210,7 @@ void Front::on_round_end() {
 
 void Front::beat() {
   statistics_.counters.set(statistics_.connections, table_.size());
+  relays_.beat();
   for (uint8_t i = 0; i < rings_.count(); ++i) {
     if (!rings_.broken(i)) continue;
     statistics_.add(statistics_.rings_broken);
@@ -211,6 +218,7 @@ void Front::beat() {
                i);
     if (auto done = rings_.make_again(i); done) {
       introductions_[i] = {};
+      relays_.expect_names(i);
       give_ring(i);
       catch_up();
     } else {
@@ -222,6 +230,7 @@ void Front::beat() {
 void Front::begin_stop(std::function<void()> done) {
   stopped_ = std::move(done);
   listeners_.close_all();
+  relays_.close_all();
   table_.for_each([](Connection& connection) { connection.close_gently(); });
   loop_.timers().set(next_round_, loop_.now());
 }

@@ -11,6 +11,7 @@
 #include "dataplane/front/connection_table.h"
 #include "dataplane/front/handshakes.h"
 #include "dataplane/front/listeners.h"
+#include "dataplane/front/relays.h"
 #include "dataplane/front/statistics.h"
 #include "dataplane/front/worker_rings.h"
 #include "firmware/link/channel.h"
@@ -19,8 +20,9 @@
 namespace fedge::front {
 
 struct FrontOptions {
-  bool use_devices = true;  // off leaves sockets unbound to interfaces (tests on loopback)
-  uint32_t epoch = 0;       // random, of this process
+  bool use_devices = true;   // off leaves sockets unbound to interfaces (tests on loopback)
+  uint32_t epoch = 0;        // random, of this process
+  Duration peer_wait = 30s;  // RFC 6062 sections 5.2 and 5.3: to connect, and for a ConnectionBind
 };
 
 class Front final : public ConnectionOwner {
@@ -60,7 +62,7 @@ class Front final : public ConnectionOwner {
   void on_fastpath_gone();
   void give_ring(uint8_t worker);
   void on_record(uint8_t worker, const media::FrontRecord& record, Bytes octets);
-  void refuse_peer(uint8_t worker, const media::TcpFailed& failed);
+  void on_relay_record(uint8_t worker, const media::FrontRecord& record, Bytes octets);
   // What did not fit before: who is alive, who has closed, who waits to be read on.
   void catch_up();
   bool tell_alive(uint8_t worker);
@@ -94,6 +96,7 @@ class Front final : public ConnectionOwner {
   std::vector<std::unique_ptr<Connection>> dead_;
   std::unique_ptr<link::Channel> fastpath_;
   WorkerRings rings_;
+  Relays relays_;
   std::vector<Introduction> introductions_;  // by worker
   std::vector<media::ConnectionId> held_;
   std::vector<Closed> closed_;  // not told yet; their ids stay taken

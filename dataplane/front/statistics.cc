@@ -20,7 +20,14 @@ Statistics::Statistics(Counters& page)
       held(page.series("fedge_front_held_total")),
       connections(page.series("fedge_front_connections")),
       rings_broken(page.series("fedge_front_rings_broken_total")),
-      peers_refused(page.series("fedge_front_peers_refused_total")) {
+      relay_ports(page.series("fedge_front_relay_ports")),
+      peers(page.series("fedge_front_peers")),
+      peers_connected(page.series("fedge_front_peers_total{direction=\"out\"}")),
+      peers_taken(page.series("fedge_front_peers_total{direction=\"in\"}")),
+      peers_refused(page.series("fedge_front_peers_refused_total")),
+      peers_dropped(page.series("fedge_front_peers_dropped_total")),
+      from_peers(page.series("fedge_front_peer_octets_total{to=\"client\"}")),
+      to_peers(page.series("fedge_front_peer_octets_total{to=\"peer\"}")) {
   for (int i = 0; i < kCloseReasons; ++i) {
     const std::string reason = text(static_cast<CloseReason>(i));
     closed[static_cast<size_t>(i)] =

@@ -21,7 +21,11 @@ struct Statistics {
   uint32_t held;         // times that a client was not read on because the fast path was busy
   uint32_t connections;  // now
   uint32_t rings_broken;
-  uint32_t peers_refused;
+  uint32_t relay_ports, peers;  // now
+  uint32_t peers_connected, peers_taken;
+  uint32_t peers_refused;         // a Connect or ConnectionBind came to nothing
+  uint32_t peers_dropped;         // not permitted, or too many
+  uint32_t from_peers, to_peers;  // octets, counted when a connection is over
   std::array<uint32_t, kCloseReasons> closed;
 };
 

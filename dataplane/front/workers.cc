@@ -30,6 +30,7 @@ void Front::use_fastpath(Fd link) {
 void Front::on_fastpath_gone() {
   rings_.close();
   introductions_.clear();
+  table_.for_each([](Connection& connection) { connection.stop_awaiting(); });
   // What is not alive when it is back need not be named.
   for (const Closed& closed : closed_) table_.free(closed.connection);
   closed_.clear();
@@ -45,6 +46,7 @@ void Front::on_fastpath(const link::Received& received) {
     return log::error("front", "{}", done.error().text());
   }
   introductions_.assign(message->count, {});
+  for (uint8_t i = 0; i < WorkerRings::kMost; ++i) relays_.expect_names(i);
   table_.for_each([&](Connection& connection) {
     const media::FrontMessage& head = connection.head();
     connection.worker = media::owner_of_client(head.client, head.client_port, rings_.count());
@@ -74,23 +76,28 @@ void Front::on_record(uint8_t worker, const media::FrontRecord& record, Bytes oc
         c->close_gently();
       }
       return;
-    // There are no TCP relays yet: whoever asks for a peer hears so (447, 400) instead of nothing.
-    case FrontKind::tcp_connect: {
-      const auto asked = record.as<media::TcpConnect>();
-      return refuse_peer(worker, {asked.allocation, media::TcpFailure::refused, 0, asked.echo});
-    }
-    case FrontKind::tcp_bind: {
-      const auto asked = record.as<media::TcpBind>();
-      return refuse_peer(worker, {0, media::TcpFailure::unknown_peer, 0, asked.echo});
-    }
     default:
-      return;
+      on_relay_record(worker, record, octets);
   }
 }
 
-void Front::refuse_peer(uint8_t worker, const media::TcpFailed& failed) {
-  statistics_.add(statistics_.peers_refused);
-  (void)rings_.push(worker, failed);
+void Front::on_relay_record(uint8_t worker, const media::FrontRecord& record, Bytes octets) {
+  switch (record.kind) {
+    case FrontKind::tcp_listen:
+      return relays_.listen(worker, record.as<media::TcpListen>());
+    case FrontKind::tcp_unlisten:
+      return relays_.unlisten(worker, record.as<media::TcpUnlisten>());
+    case FrontKind::tcp_connect:
+      return relays_.connect(worker, record.as<media::TcpConnect>());
+    case FrontKind::tcp_bind: {
+      const auto what = record.as<media::TcpBind>();
+      return relays_.bind(worker, what, octets, table_.find(what.connection));
+    }
+    case FrontKind::tcp_drop:
+      return relays_.drop(record.as<media::TcpDrop>());
+    default:
+      return;
+  }
 }
 
 bool Front::deliver(Connection& from, Bytes message, bool is_data) {

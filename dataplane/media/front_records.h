@@ -154,6 +154,8 @@ struct TcpListen {
   uint16_t reserved[3] = {};
 };
 
+// On a new ring the worker names again what it has, each by a tcp_listen, then says with
+// `allocation` 0 that these are all: others are over.
 struct TcpUnlisten {
   static constexpr FrontKind kKind = FrontKind::tcp_unlisten;
   uint64_t allocation = 0;

@@ -184,7 +184,7 @@ size_t TurnServer::on_allocate(Exchange& exchange) {
     free_ports(wishes, ports);
     return refuse(exchange, Error::insufficient_capacity);
   }
-  if (wishes.is_tcp && !listen(exchange)) {
+  if (wishes.is_tcp && !listen(exchange.session)) {
     sessions_.end(exchange.session, EndCause::client);
     exchange.session = kNone;
     return refuse(exchange, Error::insufficient_capacity);

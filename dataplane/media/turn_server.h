@@ -39,6 +39,8 @@ class TurnServer : public StunHandler, public EndListener {
   size_t on_stun(Request& request, const Plan& plan, Instant now) override;
 
   // --- front's (RFC 6062): what became of connections; answers go through TcpRelay ---
+  // Front, or this process, has just started: which allocations there are.
+  void name_relays();
   void on_tcp_connected(const TcpConnected& event);
   void on_tcp_failed(const TcpFailed& event);
   void on_tcp_incoming(const TcpIncoming& event, const Plan& plan, Instant now);
@@ -111,7 +113,7 @@ class TurnServer : public StunHandler, public EndListener {
 
   // --- allocations (turn_allocate.cc) ---
   size_t on_allocate(Exchange& exchange);
-  bool listen(const Exchange& exchange);  // turn_tcp.cc
+  bool listen(uint32_t session);  // turn_tcp.cc
   std::optional<stun::Error> read_wishes(Exchange& exchange, Wishes& wishes) const;
   std::optional<stun::Error> read_families(const stun::Message& message, Wishes& wishes) const;
   std::optional<stun::Error> read_ports(const stun::Message& message, Wishes& wishes) const;

@@ -49,16 +49,27 @@ Error error_of(TcpFailure failure) {
 
 }  // namespace
 
-bool TurnServer::listen(const Exchange& exchange) {
-  const SessionRecord& record = sessions_.record(exchange.session);
-  const SessionDetails& details = sessions_.details(exchange.session);
+bool TurnServer::listen(uint32_t session) {
+  const SessionRecord& record = sessions_.record(session);
+  const SessionDetails& details = sessions_.details(session);
   TcpListen what;
-  what.allocation = allocation_name(exchange.session, record.generation);
+  what.allocation = allocation_name(session, record.generation);
   what.user = details.user;
   what.realm = details.relay_realm;
   what.address = details.relay;
   what.port = record.relay_port;
   return tcp_->listen(what);
+}
+
+void TurnServer::name_relays() {
+  for (uint32_t i = 0; i < sessions_.mark(); ++i) {
+    if (!sessions_.in_use(i) || sessions_.record(i).kind != SessionKind::turn ||
+        (sessions_.record(i).flags & session_flag::kTcpRelay) == 0)
+      continue;
+    // Without room for all, none may be taken for over.
+    if (!listen(i)) return;
+  }
+  (void)tcp_->unlisten({});
 }
 
 // RFC 6062 section 5.2. The answer comes when front knows.

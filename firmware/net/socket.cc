@@ -49,6 +49,7 @@ Result<Fd> open_socket(const IpAddress& address, const SocketOptions& options) {
   } else {
     set_option(fd.get(), IPPROTO_IP, IP_FREEBIND, 1);
   }
+  if (options.shares_port) set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
   mark_socket(fd.get(), address, options.dscp);
   return fd;
 }
@@ -86,12 +87,21 @@ Result<Fd> open_listening_socket(const Endpoint& endpoint, const SocketOptions& 
 
 Result<Fd> open_connecting_socket(const IpAddress& source, const Endpoint& remote,
                                   const SocketOptions& options) {
+  return open_connecting_socket(Endpoint{source, 0}, remote, options);
+}
+
+Result<Fd> open_connecting_socket(const Endpoint& source, const Endpoint& remote,
+                                  const SocketOptions& options) {
   auto fd = open_socket(remote.address, options);
   if (!fd) return fd;
-  // The port is chosen at connect(), so that one address serves many destinations.
-  set_option(fd->get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-  if (source) {
-    if (auto bound = bind_socket(fd->get(), {source, 0}); !bound) {
+  if (source.port == 0) {
+    // The port is chosen at connect(), so that one address serves many destinations.
+    set_option(fd->get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+  } else {
+    set_option(fd->get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  }
+  if (source.address) {
+    if (auto bound = bind_socket(fd->get(), source); !bound) {
       return std::unexpected(bound.error());
     }
   }

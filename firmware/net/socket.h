@@ -14,6 +14,7 @@ namespace fedge {
 struct SocketOptions {
   std::string device;  // the realm's tap; empty binds to none
   uint8_t dscp = 0;
+  bool shares_port = false;  // with other sockets of this user, a listening one among them
 };
 
 // Listening on `endpoint`, whether or not the address is on an interface yet. An IPv6 socket does
@@ -23,6 +24,9 @@ Result<Fd> open_listening_socket(const Endpoint& endpoint, const SocketOptions& 
 // On its way from `source` (any port) to `remote`. The connection is there, or refused, when the
 // socket becomes writable: see socket_error().
 Result<Fd> open_connecting_socket(const IpAddress& source, const Endpoint& remote,
+                                  const SocketOptions& options);
+// From a port of ours.
+Result<Fd> open_connecting_socket(const Endpoint& source, const Endpoint& remote,
                                   const SocketOptions& options);
 
 // What a socket of that address sends from now on; of a listening one also what its connections

@@ -219,22 +219,6 @@ TEST(Clients, M2_ThatSayNothingAreClosedInTime) {
   EXPECT_EQ(site.count("fedge_front_closed_total{reason=\"partial\"}"), 1u);
 }
 
-TEST(Clients, M9_ThatWantATcpPeerAreRefusedInsteadOfLeftWaiting) {
-  Open site;
-  media::TcpConnect connect;
-  connect.allocation = 77;
-  connect.echo[3] = std::byte{5};
-  site.push(connect);
-  const Kept refused = site.next();
-  ASSERT_EQ(refused.record.kind, FrontKind::tcp_failed);
-  const auto failed = refused.record.as<media::TcpFailed>();
-  EXPECT_EQ(failed.allocation, 77u);
-  EXPECT_EQ(failed.failure, media::TcpFailure::refused);
-  EXPECT_EQ(failed.echo, connect.echo);
-  site.push(media::TcpBind{}, stun_message());
-  EXPECT_EQ(site.next().record.as<media::TcpFailed>().failure, media::TcpFailure::unknown_peer);
-}
-
 TEST(Clients, M2_GetANewRingWhenOneIsDamaged) {
   Open site;
   Client client(site.loop, site.port);

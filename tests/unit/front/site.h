@@ -98,7 +98,9 @@ class Site {
 
 // With one listener, and a fast path that knows of nobody.
 struct Open : Site {
-  explicit Open(uint16_t workers = 1) : port(free_port()) {
+  explicit Open(uint16_t workers = 1,
+                FrontOptions options = {.use_devices = false, .epoch = 0x1234})
+      : Site(options), port(free_port()) {
     layout.listeners = {{port}};
     EXPECT_TRUE(publish(layout));
     start_fastpath(workers);
