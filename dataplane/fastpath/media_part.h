@@ -16,6 +16,7 @@
 #include "dataplane/media/front_ring.h"
 #include "dataplane/media/quotas.h"
 #include "dataplane/media/station.h"
+#include "dataplane/media/turn_icmp.h"
 #include "dataplane/media/turn_server.h"
 #include "dataplane/media/turn_tcp.h"
 #include "firmware/link/messages.h"
@@ -59,9 +60,15 @@ class MediaPart final : public media::EndListener, public media::TcpRelay {
   // Orders, and what is due.
   void begin_round(Instant now);
   void process(std::span<media::Packet> burst, Instant now) { station_->process(burst, now); }
+  // An ICMP packet, whose `view` it is: IcmpReports::take().
+  void report_icmp(media::Packet& packet, const ip::PacketView& view, Instant now) {
+    if (plan_ != nullptr) icmp_->take(packet, view, *plan_, now);
+  }
   void write_counts(Tally& tally, const MediaMeters& meters) const {
     media::TurnCounts both = turn_->counts();
-    meters.write(tally, station_->counts(), both += ms_turn_->counts());
+    media::StationCounts all = station_->counts();
+    icmp_->add_to(all);
+    meters.write(tally, all, both += ms_turn_->counts());
   }
 
   // The next message of front into `packet`, whose frame has room for it. False: there is none
@@ -114,6 +121,7 @@ class MediaPart final : public media::EndListener, public media::TcpRelay {
   std::unique_ptr<media::MsTurnServer> ms_turn_;
   std::unique_ptr<media::Dialects> dialects_;
   std::unique_ptr<media::Station> station_;
+  std::unique_ptr<media::IcmpReports> icmp_;
   const media::Plan* plan_ = nullptr;
 
   Handover<Order> orders_;

@@ -112,6 +112,21 @@ bool Worker::relay_whole(uint16_t port, Bytes whole) {
   return true;
 }
 
+// What a path says of a packet that media sent (RFC 8656 section 11.5). True: it is done with.
+bool Worker::report_icmp(uint16_t port, rte_mbuf* frame, const ip::PacketView& view) {
+  const bool is_icmp = view.protocol == ip::kIcmp || view.protocol == ip::kIcmp6;
+  if (!is_icmp || media_ == nullptr) [[likely]]
+    return false;
+  Packet packet;
+  packet.handle = frame;
+  packet.port = port;
+  lay_open(packet);
+  media_->report_icmp(packet, view, now_);
+  if (packet.fate == Fate::other) return false;
+  settle(packet);
+  return true;
+}
+
 uint16_t Worker::read_front() {
   if (front_number_ != media_->front_number()) [[unlikely]] {
     // The former ring's descriptor is closed, and with that not watched any more.

@@ -194,6 +194,9 @@ bool Worker::punt(uint16_t port, rte_mbuf* frame) {
   ip::PacketView view;
   auto verdict = classify_inbound(*plan_->tables, peers_, port,
                                   {bytes_of(frame), rte_pktmbuf_data_len(frame)}, view);
+  if ((verdict.passes() || verdict.drop == admission::Refusal::icmp_unrelated) &&
+      report_icmp(port, frame, view))
+    return false;
   if (verdict.as >= admission::Class::neighbour && verdict.passes()) [[unlikely]] {
     if (number_ != kFirst) {
       media::Packet packet;

@@ -65,7 +65,7 @@ class Worker {
   bool run_round(Instant now);
   uint16_t receive(uint16_t port);
   uint16_t receive_crossed();
-  // False: it was handed to another worker.
+  // False: it went to another worker, or to a client of media.
   bool punt(uint16_t port, rte_mbuf* frame);
   bool may_ask(const admission::Verdict& verdict, const ip::PacketView& view);
   // Media (relaying.cc).
@@ -74,6 +74,7 @@ class Worker {
   void send(const media::Packet& packet);
   void send_in_pieces(const RealmPath& path, const media::Packet& packet);
   bool relay_whole(uint16_t port, Bytes whole);
+  bool report_icmp(uint16_t port, rte_mbuf* frame, const ip::PacketView& view);
   uint16_t read_front();
   void hand_over(uint8_t worker, const media::Packet& packet);
   void beat(Instant now);

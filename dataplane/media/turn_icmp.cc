@@ -32,12 +32,17 @@ bool read_error(const ip::PacketView& view, Error& out) {
          out.type == ip::kIcmp6TimeExceeded;
 }
 
-void drop(Packet& packet, Reason reason) {
+}  // namespace
+
+void IcmpReports::drop(Packet& packet, Reason reason) {
   packet.fate = Fate::drop;
   packet.reason = reason;
+  ++dropped_[static_cast<size_t>(reason)];
 }
 
-}  // namespace
+void IcmpReports::add_to(StationCounts& counts) const {
+  for (size_t i = 0; i < dropped_.size(); ++i) counts.dropped[i] += dropped_[i];
+}
 
 void IcmpReports::take(Packet& packet, const ip::PacketView& view, const Plan& plan, Instant now) {
   packet.fate = Fate::other;
