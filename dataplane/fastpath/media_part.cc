@@ -49,6 +49,7 @@ Result<std::unique_ptr<MediaPart>> MediaPart::open(const Fd& memory, uint8_t wor
   part->dialects_ = std::make_unique<media::Dialects>(*part->turn_, *part->ms_turn_);
   part->station_ =
       std::make_unique<media::Station>(*part->sessions_, part->hops_, *part->dialects_, part.get());
+  part->icmp_ = std::make_unique<media::IcmpReports>(*part->sessions_, *part->turn_);
   return part;
 }
 

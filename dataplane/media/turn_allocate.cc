@@ -12,6 +12,14 @@ namespace {
 
 constexpr Duration kReservation = 30s;  // RFC 8656 section 7.2
 
+// What coturn and its clients call it, after the draft before RFC 8656. Nobody else has the number.
+constexpr auto kDraftAdditionalFamily = static_cast<Type>(0x8032);
+
+std::optional<Bytes> find_additional_family(const stun::Message& message) {
+  const auto value = message.find_value(Type::additional_address_family);
+  return value ? value : message.find_value(kDraftAdditionalFamily);
+}
+
 std::optional<uint8_t> family_of(Bytes value) {
   const auto family = turn::read_address_family(value);
   if (!family) return std::nullopt;
@@ -37,7 +45,7 @@ uint32_t TurnServer::lifetime_of(const stun::Message& message, const Plan& plan,
 
 std::optional<Error> TurnServer::read_families(const stun::Message& message, Wishes& wishes) const {
   const auto one = message.find_value(Type::requested_address_family);
-  const auto both = message.find_value(Type::additional_address_family);
+  const auto both = find_additional_family(message);
   if (one && both) return Error::bad_request;
   if (one) {
     const auto family = family_of(*one);
@@ -59,7 +67,7 @@ std::optional<Error> TurnServer::read_ports(const stun::Message& message, Wishes
   if (token) {
     const auto number = turn::read_token(*token);
     if (!number || *number == 0 || even || message.has(Type::requested_address_family) ||
-        message.has(Type::additional_address_family))
+        find_additional_family(message))
       return Error::bad_request;
     wishes.reservation = *number;
   }
@@ -206,7 +214,7 @@ size_t TurnServer::answer_allocate(Exchange& exchange) {
   const uint8_t other = family == 4 ? 6 : 4;
   if (record.second_relay_port != 0) {
     add_relayed(record.second_relay, record.second_relay_port);
-  } else if (exchange.message.has(Type::additional_address_family)) {
+  } else if (find_additional_family(exchange.message)) {
     turn::add_address_error(writer, to_wire(other), why_no_port(exchange.plan, other));
   }
   add_mapped(writer, exchange);

@@ -174,6 +174,15 @@ TEST(TurnAllocate, M1_BothFamiliesAtOnce) {
   EXPECT_TRUE(client.permit("[2620::8]:9").is_success());
 }
 
+TEST(TurnAllocate, M1_BothFamiliesByTheNumberOfCoturnsClients) {
+  TurnSite site;
+  TurnClient client(site, "8.1.1.1:4000");
+  const auto draft = static_cast<Type>(0x8032);
+  ASSERT_TRUE(client.allocate(with_family(draft, stun::Family::ipv6)).is_success());
+  EXPECT_TRUE(client.permit("8.8.8.8:9").is_success());
+  EXPECT_TRUE(client.permit("[2620::8]:9").is_success());
+}
+
 TEST(TurnAllocate, M1_WishesThatContradictEachOtherAre400) {
   TurnSite site;
   TurnClient client(site, "8.1.1.1:4000");
