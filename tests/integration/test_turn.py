@@ -1,11 +1,13 @@
-"""M1: coturn's clients against us, with one worker of the fast path and with two."""
+"""M1: coturn's clients against us, with one worker of the fast path and with two; and what a closed
+port of a peer says."""
 import contextlib
 import re
+import struct
 import subprocess
 
 import pytest
 
-from tests.lib import topology
+from tests.lib import topology, turn
 from tests.lib.appliance import wait_until
 
 PEER_PORT = "3480"
@@ -59,8 +61,11 @@ def lost(output):
 SWITCHES = {
     "channels": [], "indications": ["-s"], "one_component": ["-c"],
     "between_clients": ["-y"], "extra_requests": ["-G"], "dont_fragment": ["-g"],
-    "mobility": ["-M"],
+    "mobility": ["-M"], "ipv6_relays": ["-x", "-y", "-c"], "both_families": ["-Z"],
 }
+
+
+STREAMS = {"tcp": ["-t", "-p", "443"], "tls": ["-t", "-S"]}
 
 
 def fitting(site, how):
@@ -81,6 +86,26 @@ def test_M1_coturns_client_loses_nothing(turn_site, how):
     assert sent >= 60 and missing == 0, (output[-3000:], dropped(turn_site))
 
 
+@pytest.mark.parametrize("how", STREAMS)
+def test_M2_coturns_client_loses_nothing_over_streams(turn_site, how):
+    code, output = uclient(turn_site, *STREAMS[how], "-c", "-m", "2", "-n", "10")
+    assert code == 0, output[-3000:]
+    missing, sent = lost(output)
+    assert sent == 20 and missing == 0, (output[-3000:], dropped(turn_site))
+
+
+def test_M1_coturns_client_may_not_change_a_channel(turn_site):
+    """-N binds a peer to a second channel, and gives up when that is refused: by coturn too."""
+    code, output = uclient(turn_site, "-N", "-c", "-n", "5")
+    assert code == 255 and "channel bind: error 400" in output, output[-3000:]
+
+
+def test_M1_those_who_connect_and_leave_cost_others_nothing(turn_site):
+    uclient(turn_site, "-O", "-m", "2", "-n", "5")  # it may end at the 508 of a stale reservation
+    code, output = uclient(turn_site, "-c", "-n", "20")
+    assert code == 0 and lost(output)[0] == 0, (output[-3000:], dropped(turn_site))
+
+
 def test_M1_ipv6_both_ways(turn_site):
     uclient(turn_site, "-x", "-c", "-n", "2", family="6")
     code, output = uclient(turn_site, "-x", "-c", "-n", "20", family="6")
@@ -91,6 +116,52 @@ def test_M1_ipv6_both_ways(turn_site):
 def test_M1_stun_clients_learn_their_address(turn_site):
     out = turn_site.lab.partner.sh("turnutils_stunclient", topology.OUTSIDE["4"])
     assert topology.PARTNER_ADDRESS["4"] in out, out
+
+
+def test_M1_nat_discovery_finds_the_mapping(turn_site):
+    out = turn_site.lab.partner.sh("turnutils_natdiscovery", "-m", "-f", topology.OUTSIDE["4"])
+    assert out.count("UDP reflexive addr: " + topology.PARTNER_ADDRESS["4"]) >= 2, out
+
+
+class Hearing(turn.Client):
+    """What it hears of its peers' paths: (peer, type, code)."""
+    ICMP = 0x8004
+
+    def __init__(self, *where):
+        self.errors = []
+        super().__init__(*where)
+
+    def listen(self):
+        while True:
+            try:
+                packet = self.socket.recv(65536)
+            except OSError:
+                return
+            found = turn.attributes_of(packet)
+            if self.ICMP in found:
+                peer = turn.read_address(found[turn.XOR_PEER_ADDRESS], packet[8:20])
+                _, word = struct.unpack_from("!HH", found[self.ICMP])
+                self.errors.append((peer, word >> 9, word & 0x1FF))
+            with self.answered:
+                if packet[8:20] in self.waiting:
+                    self.waiting[packet[8:20]] = packet
+                    self.answered.notify_all()
+
+
+@pytest.mark.parametrize("family, unreachable", [("4", (3, 3)), ("6", (1, 4))])
+def test_M1_a_client_hears_that_its_peers_port_is_closed(turn_site, family, unreachable):
+    made = turn_site.appliance.rest("POST", "/v1/media/credentials", {"identity": "alice"})
+    peer = (topology.PARTNER_ADDRESS[family], 9)
+    wanted = [(0x0017, b"\x02\0\0\0")] if family == "6" else []
+    with contextlib.closing(Hearing(turn_site.lab.partner, (topology.OUTSIDE["4"], 3478),
+                                    made)) as client:
+        client.allocate(*wanted).permit(peer)
+
+        def hears():
+            client.send(peer, b"is anybody there?")
+            return (peer, *unreachable) in client.errors
+
+        wait_until(hears, 10, "the error of the closed port")
 
 
 def dropped(site):
