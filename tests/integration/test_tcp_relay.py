@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 
 import pytest
@@ -204,3 +205,34 @@ def test_M9_a_relay_outlives_the_fast_path(site, new_client, listening):
         control.request(turn.REFRESH, [(turn.LIFETIME, struct.pack("!I", 600))])
         peer.sendall(b"and back")
         assert data.read(8) == b"and back"
+
+
+def echo(listening):
+    """Gives everybody back what they say, until nobody listens any more."""
+    def serve(peer):
+        with peer, contextlib.suppress(OSError):
+            while octets := peer.recv(65536):
+                peer.sendall(octets)
+
+    with contextlib.suppress(OSError):
+        while True:
+            threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+
+
+def test_M9_coturns_client_loses_nothing_over_tls(site, listening):
+    """coturn's own peer has no TCP."""
+    made = site.appliance.rest("POST", "/v1/media/credentials", {"identity": "alice"})
+    listening.settimeout(None)
+    threading.Thread(target=echo, args=(listening,), daemon=True).start()
+    client = site.lab.partner.popen(
+        "turnutils_uclient", "-T", "-c", "-u", made["username"], "-w", made["password"],
+        "-L", PARTNER, "-e", PARTNER, "-r", str(listening.getsockname()[1]), "-t", "-S",
+        "-p", str(TLS), "-m", "2", "-n", "20", SERVER,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        output = client.communicate(timeout=25)[0]
+    except subprocess.TimeoutExpired:
+        client.kill()
+        output = client.communicate()[0]
+    assert client.returncode == 0, output[-3000:]
+    assert "Total lost packets 0 " in output, output[-3000:]
