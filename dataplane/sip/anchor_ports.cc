@@ -81,8 +81,9 @@ bool AnchorPorts::is_free(const RelayAddress& address, uint32_t pair, uint32_t s
 
 // A run of free pairs that begins at a multiple of its length, in one of this worker's groups;
 // at `offset` inside its group when that is given. Groups are taken in turn, so that late packets
-// of a call that has ended find its ports empty; in each the search begins elsewhere, so that all
-// workers of the fast path get their share.
+// of a call that has ended find its ports empty; in each the search begins elsewhere, so that
+// more workers of the fast path get calls. Not all: a run of two begins at an even pair, whose
+// owner is an even worker.
 std::optional<uint32_t> AnchorPorts::find_run(RelayAddress& address, uint32_t streams,
                                               std::optional<uint32_t> offset) const {
   const uint32_t first = address.first_pair / kGroup;

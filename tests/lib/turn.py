@@ -1,5 +1,6 @@
-"""A client of TURN over UDP (RFC 8489, RFC 8656) for tests, with its own octets: nothing here is the
-appliance's own codec. A thread reads: answers go to whoever waits for them, data to `on_data`."""
+"""A client of TURN over UDP (RFC 8489, RFC 8656) for tests, with its own octets: nothing here is
+the appliance's own codec. A thread reads: answers go to whoever waits for them, data to
+`on_data`."""
 import hashlib
 import hmac
 import ipaddress
