@@ -206,8 +206,8 @@ void MediaPart::end_unnamed() {
     if (connection != 0 && !named_.contains(connection)) sessions_->end(i, EndCause::client);
   }
   named_.clear();
-}
   turn_->name_relays();
+}
 
 bool MediaPart::send_to_front(const media::Packet& packet) {
   return push(media::FrontReply{packet.connection, packet.is_data ? 1u : 0u},

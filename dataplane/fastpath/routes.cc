@@ -1,6 +1,7 @@
 #include "dataplane/fastpath/routes.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace fedge::fastpath {
 
@@ -9,8 +10,9 @@ RouteTable::RouteTable(uint32_t epoch, std::span<const std::vector<netlink::Rout
   for (const auto& routes : realms) {
     auto& ways = realms_.emplace_back();
     for (const netlink::Route& route : routes) ways.push_back({route.to, route.via, route.metric});
-    std::ranges::stable_sort(ways, [](const Way& a, const Way& b) {
-      return a.to.length != b.to.length ? a.to.length > b.to.length : a.metric < b.metric;
+    std::ranges::sort(ways, [](const Way& a, const Way& b) {
+      return std::tie(b.to.length, a.metric, a.to, a.via) <
+             std::tie(a.to.length, b.metric, b.to, b.via);
     });
   }
 }

@@ -1,6 +1,7 @@
 #include "firmware/control/media_compiler.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "firmware/base/json.h"
 #include "firmware/snapshot/writer.h"
@@ -26,7 +27,9 @@ Result<std::vector<snapshot::TokenKey>> find_token_keys(const topo::Media& media
       keys.push_back({v.key, v.effective_from, v.expires, v.token});
     }
   }
-  std::ranges::stable_sort(keys, {}, &snapshot::TokenKey::effective_from);
+  std::ranges::sort(keys, [](const snapshot::TokenKey& a, const snapshot::TokenKey& b) {
+    return std::tie(a.effective_from, a.key) < std::tie(b.effective_from, b.key);
+  });
   return keys;
 }
 
