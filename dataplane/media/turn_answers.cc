@@ -67,9 +67,10 @@ size_t TurnServer::challenge(Exchange& exchange, Error error) {
     }
     const NonceForm form = wanted == Size::brief ? NonceForm::brief : NonceForm::full;
     writer.add_text(Type::realm, exchange.plan.turn_realm());
-    writer.add_text(
-        Type::nonce,
-        credentials_.nonces().make(form, request.client, request.client_port, exchange.now).view());
+    writer.add_text(Type::nonce,
+                    credentials_.nonces()
+                        .make(form, request.client, exchange.nonce_port(), exchange.now)
+                        .view());
     if (form == NonceForm::full) writer.add_password_algorithms(kPasswordAlgorithms);
     const size_t size = finish(exchange, writer);
     if (size != 0) return size;

@@ -50,7 +50,7 @@ class TurnCredentials {
 
   struct Sender {
     Address client;
-    uint16_t client_port = 0;
+    uint16_t client_port = 0;  // 0: any, its address is proved
     // Of its allocation; null: none. An allocation goes on with the key that it has, even when
     // the credentials it began with are over.
     const SessionDetails* session = nullptr;

@@ -112,7 +112,7 @@ const TurnServer::Method* TurnServer::find_method(uint16_t method) {
 
 Proof TurnServer::check_sender(Exchange& exchange) {
   const Request& request = exchange.request;
-  TurnCredentials::Sender sender{request.client, request.client_port, nullptr};
+  TurnCredentials::Sender sender{request.client, exchange.nonce_port(), nullptr};
   if (has_allocation(exchange)) sender.session = &sessions_.details(exchange.session);
   return credentials_.check(exchange.message, sender, exchange.plan, exchange.now,
                             time_of_day_.at(exchange.now), exchange.user);

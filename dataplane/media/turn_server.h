@@ -69,6 +69,9 @@ class TurnServer : public StunHandler, public EndListener {
     uint32_t session = kNone;
 
     bool over_udp() const { return request.packet.connection == 0; }
+    // What a nonce is for, beside the client's address. Over TCP a handshake has proved that, and
+    // the data connections of RFC 6062 use the nonce of another one.
+    uint16_t nonce_port() const { return over_udp() ? request.client_port : uint16_t{0}; }
     const LocalAddress& server() const { return plan.locals()[request.server]; }
   };
   // What an Allocate asks for (RFC 8656 section 7.2).

@@ -219,15 +219,16 @@ def echo(listening):
             threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
 
 
-def test_M9_coturns_client_loses_nothing_over_tls(site, listening):
+@pytest.mark.parametrize("switches,port", [(("-t",), TCP), (("-t", "-S"), TLS)])
+def test_M9_coturns_client_loses_nothing(site, listening, switches, port):
     """coturn's own peer has no TCP."""
     made = site.appliance.rest("POST", "/v1/media/credentials", {"identity": "alice"})
     listening.settimeout(None)
     threading.Thread(target=echo, args=(listening,), daemon=True).start()
     client = site.lab.partner.popen(
         "turnutils_uclient", "-T", "-c", "-u", made["username"], "-w", made["password"],
-        "-L", PARTNER, "-e", PARTNER, "-r", str(listening.getsockname()[1]), "-t", "-S",
-        "-p", str(TLS), "-m", "2", "-n", "20", SERVER,
+        "-L", PARTNER, "-e", PARTNER, "-r", str(listening.getsockname()[1]), *switches,
+        "-p", str(port), "-m", "2", "-n", "20", SERVER,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         output = client.communicate(timeout=25)[0]

@@ -188,6 +188,21 @@ TEST(TurnAuthentication, M1_ANonceEndsAndIsOneClients) {
   EXPECT_EQ(other.allocate().error(), 438);
 }
 
+// RFC 6062 section 4.3: ConnectionBind comes over a connection of its own.
+TEST(TurnAuthentication, M9_OverTcpANonceIsGoodOnEachConnectionOfItsClient) {
+  TurnSite site;
+  TurnClient client(site, "8.1.1.1:4000"), second(site, "8.1.1.1:4001"),
+      other(site, "8.1.1.2:4001");
+  client.connection = 7;
+  second.connection = 8;
+  other.connection = 9;
+  ASSERT_TRUE(client.allocate().is_success());
+  second.realm = other.realm = client.realm;
+  second.nonce = other.nonce = client.nonce;
+  EXPECT_TRUE(second.allocate().is_success());
+  EXPECT_EQ(other.allocate().error(), 438);
+}
+
 TEST(TurnAuthentication, M1_AnotherUserOnAnAllocationIs441) {
   TurnSite site;
   TurnClient client(site, "8.1.1.1:4000");

@@ -57,6 +57,7 @@ TEST_F(Tcp, M9_WhatIsOfDatagramsIs400) {
       allocate([](stun::Writer& w) { w.add_long_number(Type::reservation_token, 5); }).error(),
       400);
   client.connection = 0;
+  client.be_challenged();  // a nonce of TCP is none of UDP
   EXPECT_EQ(allocate().error(), 400);
   EXPECT_TRUE(site.front.listens.empty());
 }
@@ -221,8 +222,11 @@ TEST_F(Tcp, M9_AConnectionIsBoundByFront) {
   site.front.works = false;
   EXPECT_EQ(bind(number).error(), 500);
   data.connection = 0;
+  const std::string nonce = data.nonce;
+  data.be_challenged();
   EXPECT_EQ(bind(number).error(), 400);
   data.connection = 12;
+  data.nonce = nonce;
   data.credentials.password = "guess";
   EXPECT_EQ(bind(number).error(), 401);
 }
