@@ -48,7 +48,7 @@ Stream stream_of(Bytes first);
 
 enum class Datagram : uint8_t {
   stun,         // RFC 8489 by its cookie
-  channel,      // ChannelData: 0x4000 to 0x4fff
+  channel,      // ChannelData: 0x4000 to 0x7fff
   ms_turn,      // by MAGIC-COOKIE
   classic,      // RFC 3489: the head of a Binding request, no cookie
   multiplexed,  // MS-TURN's 0xff10, not spoken here

@@ -18,7 +18,7 @@ struct ChannelData {
 enum class Unusable : uint8_t {
   none,
   header_short,  // less than four octets
-  channel,       // 0x5000 and above: reserved (section 12); below 0x4000: another protocol
+  channel,       // 0x8000 and above, or below 0x4000: another protocol
   length,        // more data claimed than the datagram has
 };
 

@@ -105,7 +105,7 @@ TEST(M2_MsTurnStream, DatagramsOfOnePortAreToldApart) {
   EXPECT_EQ(datagram_of(as_bytes(binding())), Datagram::stun);
   EXPECT_EQ(datagram_of(as_bytes(allocate())), Datagram::ms_turn);
   EXPECT_EQ(datagram_of(as_bytes("\x40\0\0\0"sv)), Datagram::channel);
-  EXPECT_EQ(datagram_of(as_bytes("\x4f\xff\0\1x"sv)), Datagram::channel);
+  EXPECT_EQ(datagram_of(as_bytes("\x7f\xff\0\1x"sv)), Datagram::channel);
   EXPECT_EQ(datagram_of(as_bytes("\xff\x10\0\0"sv)), Datagram::multiplexed);
   std::string classic = binding();
   classic[4] = 'x';
@@ -113,7 +113,7 @@ TEST(M2_MsTurnStream, DatagramsOfOnePortAreToldApart) {
   EXPECT_EQ(datagram_of(as_bytes(classic + "x")), Datagram::other);
   classic[1] = 3;  // an Allocate without any cookie
   EXPECT_EQ(datagram_of(as_bytes(classic)), Datagram::other);
-  for (const auto text : {""sv, "\0\1\0"sv, "\x16\xfe\xfd\0"sv, "\x80\0\0\1"sv, "\x50\0\0\0"sv})
+  for (const auto text : {""sv, "\0\1\0"sv, "\x16\xfe\xfd\0"sv, "\x80\0\0\1"sv, "\x3f\0\0\0"sv})
     EXPECT_EQ(datagram_of(as_bytes(text)), Datagram::other);
 }
 
