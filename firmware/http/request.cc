@@ -11,6 +11,8 @@ namespace beast = boost::beast::http;
 
 namespace {
 
+constexpr size_t kLastChunkSize = 5;  // "0", and two line ends
+
 using Parser = beast::request_parser<beast::string_body>;
 
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
@@ -128,6 +130,11 @@ Progress RequestParser::Impl::drive() {
   if (status != 0) return Progress::bad;
   bool wants_continue = false;
   while (!parser->is_done()) {
+    // Beast asserts that it does not look at the last chunk again before five octets are there.
+    if (parser->is_header_done() && parser->chunked() && waiting.starts_with('0') &&
+        waiting.size() < kLastChunkSize) {
+      return wants_continue ? Progress::need_continue : Progress::need_more;
+    }
     boost::beast::error_code error;
     const size_t used = parser->put(boost::asio::buffer(waiting), error);
     waiting.erase(0, used);

@@ -43,6 +43,17 @@ TEST(P1, KeepsPipelinedRequestsApart) {
   EXPECT_EQ(parser.feed({}), Progress::need_more);
 }
 
+// Whatever its last chunk is cut into; the second never ends.
+TEST(P1, ReadsTheLastChunkOctetByOctet) {
+  const std::string head = "POST /x HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string body : {"2\r\nab\r\n0\r\n\r\n", "0\r\n\n", "0\r\n\r\n"}) {
+    RequestParser parser{Limits{}};
+    auto progress = parser.feed(as_bytes(head));
+    for (const char octet : body) progress = parser.feed(as_bytes(std::string_view(&octet, 1)));
+    EXPECT_EQ(progress, body == "0\r\n\n" ? Progress::need_more : Progress::complete) << body;
+  }
+}
+
 TEST(P1, ReadsChunkedBodies) {
   RequestParser parser{Limits{}};
   ASSERT_EQ(parser.feed(as_bytes("POST /x HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n"
