@@ -38,7 +38,7 @@ TEST_F(Tcp, M9_AnAllocationOpensAPort) {
   const Answer answer = allocate();
   ASSERT_TRUE(answer.is_success()) << answer.error();
   ASSERT_EQ(site.front.listens.size(), 1u);
-  const TcpListen& listen = site.front.listens[0];
+  const TcpListen listen = site.front.listens[0];
   EXPECT_EQ(listen.address, Address::of(ip("9.9.9.1")));
   EXPECT_EQ(listen.port, answer.xor_address(Type::xor_relayed_address).port);
   EXPECT_EQ(text_of(listen.realm), "outside");
