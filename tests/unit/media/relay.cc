@@ -213,7 +213,7 @@ TEST_P(Relaying, M1_requests_reach_the_server_and_its_answer_goes_back) {
   Site site(options());
   const Endpoint client{to_ip("20.1.2.3"), 5000};
   const Endpoint server{to_ip(Site::kServer), 3478};
-  const std::string request("\0\1\0\0 a binding", 16);
+  const std::string request("\0\1\0\0 a binding..", 16);
   const Outcome back = site.deliver(Site::frame(client, server, request));
   ASSERT_EQ(back.fate, Fate::send);
   EXPECT_EQ(back.from(), server);
