@@ -161,7 +161,7 @@ def test_B6_nothing_larger_than_the_MTU_leaves(site):
 
 
 def marks(capture, address):
-    return {dscp for dscp, _, _, protocol in capture.ipv4(address) if protocol == 6}
+    return {dscp for dscp, _ in capture.new_tcp(address)}
 
 
 def test_B6_signalling_carries_its_realm_s_DSCP(site):

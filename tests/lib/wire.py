@@ -60,6 +60,23 @@ class Capture:
             found.append((tos >> 2, size, fragment, protocol))
         return found
 
+    def new_tcp(self, source):
+        """(DSCP, ports) of each packet so far of the connections that began since, over IPv4:
+        those before may still close."""
+        found, began = [], set()
+        while (got := receive(self.sock)) is not None:
+            frame, _, came_in = got
+            if not came_in or frame[12:14] != b"\x08\x00" or frame[23] != socket.IPPROTO_TCP:
+                continue
+            if frame[26:30] != socket.inet_aton(source):
+                continue
+            tcp = 14 + 4 * (frame[14] & 15)
+            ports = struct.unpack("!HH", frame[tcp:tcp + 4])
+            if frame[tcp + 13] & 0x02:  # SYN
+                began.add(ports)
+            found.append((frame[15] >> 2, ports))
+        return [packet for packet in found if packet[1] in began]
+
     def sizes(self, source):
         """The whole length of each IP packet from that address so far."""
         v4 = "." in source
