@@ -10,7 +10,7 @@ uint32_t find_live_session(Sessions& sessions, const Request& request, const Pla
   const uint32_t session = request.session;
   if (session == kNone || !sessions.in_use(session)) return kNone;
   const SessionRecord& record = sessions.record(session);
-  if (record.expires <= to_ns(now)) {
+  if (sessions.details(session).expires <= to_ns(now)) {
     sessions.end(session, EndCause::expired);
     return kNone;
   }

@@ -44,8 +44,8 @@ inline uint32_t clamp_lifetime(uint32_t wanted_s, const snapshot::Media& limits)
   if (wanted_s == 0) return 0;
   return std::min(std::max(wanted_s, limits.lifetime_default_s), limits.lifetime_max_s);
 }
-inline uint32_t seconds_left(const SessionRecord& record, Instant now) {
-  return static_cast<uint32_t>((record.expires - to_ns(now) + 999'999'999) / 1'000'000'000);
+inline uint32_t seconds_left(const SessionDetails& details, Instant now) {
+  return static_cast<uint32_t>((details.expires - to_ns(now) + 999'999'999) / 1'000'000'000);
 }
 
 // Whether one more is too many: 486 of the user or the source, 508 of all.

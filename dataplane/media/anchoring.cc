@@ -85,7 +85,6 @@ void Relay::measure(const Packet& packet, const Item& item, AnchorLeg& leg) {
 
 void Relay::relay_anchored(Packet& packet, const Item& item) {
   const Arrival& arrival = item.arrival;
-  SessionRecord& record = sessions_.record(item.session);
   AnchorDetails& anchor = sessions_.details(item.session).anchor;
   const size_t component = arrival.destination_port & 1;
   const auto& ends = anchor.ends[component];
@@ -99,7 +98,7 @@ void Relay::relay_anchored(Packet& packet, const Item& item) {
   const Bytes datagram{arrival.payload(packet), arrival.payload_size};
   const bool is_rtcp = component == 1 || (is_muxed && rtp::is_rtcp(datagram));
   if (!is_rtcp) measure(packet, item, anchor.legs[leg]);
-  record.paced[leg] = at_;
+  anchor.legs[leg].heard = at_;
 
   const size_t other = 1 - leg;
   AnchorEnd& end = anchor.ends[component][other];

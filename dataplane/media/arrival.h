@@ -13,18 +13,20 @@
 
 namespace fedge::media {
 
+// Not initialized: a burst has many, and read_arrival() writes all of it.
 struct Arrival {
   Address source;
-  uint16_t source_port = 0;
-  uint16_t destination_port = 0;
-  uint16_t payload_at = 0;  // offset of UDP's payload in the frame
-  uint16_t payload_size = 0;
-  uint16_t local = 0;     // our address, among Plan::locals
-  uint16_t checksum = 0;  // of UDP as it stands in the header, not swapped; 0: none
-  uint8_t ttl = 0;
-  uint8_t class_and_ecn = 0;  // TOS or traffic class
-  bool is_v4 = false;
-  bool dont_fragment = false;
+  Address destination;
+  uint16_t source_port;
+  uint16_t destination_port;
+  uint16_t payload_at;  // offset of UDP's payload in the frame
+  uint16_t payload_size;
+  uint16_t local;     // our address, among Plan::locals
+  uint16_t checksum;  // of UDP as it stands in the header, not swapped; 0: none
+  uint8_t ttl;
+  uint8_t class_and_ecn;  // TOS or traffic class
+  bool is_v4;
+  bool dont_fragment;
 
   const std::byte* payload(const Packet& packet) const { return packet.frame + payload_at; }
 };
@@ -37,11 +39,14 @@ inline uint64_t sum_of(const Address& address) {
   return high + (address.words[1] & 0xffffffff) + (address.words[0] >> 32) +
          (address.words[0] & 0xffffffff);
 }
+// With end-around carry.
 inline uint16_t fold(uint64_t sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>((sum & 0xffff) + (sum >> 16));
+  auto half = static_cast<uint32_t>(sum);
+  const auto upper = static_cast<uint32_t>(sum >> 32);
+  half += upper;
+  half += half < upper ? 1 : 0;
+  const uint32_t quarter = (half & 0xffff) + (half >> 16);
+  return static_cast<uint16_t>(quarter + (quarter >> 16));
 }
 template <class T>
 T load(const std::byte* at) {
@@ -58,8 +63,7 @@ inline constexpr uint16_t kVlan = 0x0081;
 inline constexpr uint16_t kDontFragment = 0x0040;
 }  // namespace wire
 
-inline bool read_ipv4(const std::byte* ip, size_t left, Arrival& out, Address& destination,
-                      size_t& udp_size) {
+inline bool read_ipv4(const std::byte* ip, size_t left, Arrival& out, size_t& udp_size) {
   if (left < ip::kIpv4Size + ip::kUdpSize) return false;
   // Version and length, protocol; neither fragment nor reserved flag.
   if (std::to_integer<uint8_t>(ip[0]) != 0x45 || ip[9] != std::byte{ip::kUdp}) return false;
@@ -73,7 +77,7 @@ inline bool read_ipv4(const std::byte* ip, size_t left, Arrival& out, Address& d
                        load<uint32_t>(ip + 8) + source + target;
   if (fold(sum) != 0xffff) return false;
   out.source = Address::of_v4_octets(source);
-  destination = Address::of_v4_octets(target);
+  out.destination = Address::of_v4_octets(target);
   out.ttl = std::to_integer<uint8_t>(ip[8]);
   out.class_and_ecn = std::to_integer<uint8_t>(ip[1]);
   out.is_v4 = true;
@@ -82,17 +86,16 @@ inline bool read_ipv4(const std::byte* ip, size_t left, Arrival& out, Address& d
   return true;
 }
 
-inline bool read_ipv6(const std::byte* ip, size_t left, Arrival& out, Address& destination,
-                      size_t& udp_size) {
+inline bool read_ipv6(const std::byte* ip, size_t left, Arrival& out, size_t& udp_size) {
   if (left < ip::kIpv6Size + ip::kUdpSize) return false;
   const uint32_t first = load_be32(ip);
   udp_size = load_be16(ip + 4);
   if (first >> 28 != 6 || ip[6] != std::byte{ip::kUdp}) return false;
   if (udp_size > left - ip::kIpv6Size || udp_size < ip::kUdpSize) return false;
   std::memcpy(out.source.words.data(), ip + 8, 16);
-  std::memcpy(destination.words.data(), ip + 24, 16);
+  std::memcpy(out.destination.words.data(), ip + 24, 16);
   // A mapped address in a packet would pass for an IPv4 one.
-  if (out.source.is_v4() || destination.is_v4()) return false;
+  if (out.source.is_v4() || out.destination.is_v4()) return false;
   out.ttl = std::to_integer<uint8_t>(ip[7]);
   out.class_and_ecn = static_cast<uint8_t>(first >> 20);
   out.is_v4 = false;
@@ -112,24 +115,23 @@ inline bool read_arrival(const Plan& plan, const Packet& packet, Arrival& out) {
     type = load<uint16_t>(frame + 16);
     at += ip::kVlanSize;
   }
-  Address destination;
   size_t udp_size = 0;
   const size_t left = packet.size - at;
   if (type == wire::kIpv4) {
-    if (!read_ipv4(frame + at, left, out, destination, udp_size)) return false;
+    if (!read_ipv4(frame + at, left, out, udp_size)) return false;
     at += ip::kIpv4Size;
   } else if (type == wire::kIpv6) {
-    if (!read_ipv6(frame + at, left, out, destination, udp_size)) return false;
+    if (!read_ipv6(frame + at, left, out, udp_size)) return false;
     at += ip::kIpv6Size;
   } else {
     return false;
   }
   const std::byte* const udp = frame + at;
   if (load_be16(udp + 4) != udp_size) return false;
-  const int local = plan.find_local(packet.port, vlan, destination);
+  const int local = plan.find_local(packet.port, vlan, out.destination);
   if (local < 0) return false;
   const LocalAddress& ours = plan.locals()[static_cast<size_t>(local)];
-  if (std::memcmp(frame, ours.mac.data(), ip::kMacSize) != 0) return false;
+  if ((load<uint64_t>(frame) ^ ours.mac_word) << 16 != 0) return false;
   out.local = static_cast<uint16_t>(local);
   out.source_port = load_be16(udp);
   out.destination_port = load_be16(udp + 2);

@@ -23,6 +23,7 @@ enum class FrontKind : uint8_t {
   tcp_failed,     // it did not, or a tcp_bind found nothing to bind
   tcp_incoming,   // a peer has connected to a relay port
   tcp_closed,     // a peer's connection is over, with what it carried
+  tcp_there,      // after a tcp_review: a connection that stands; may it still?
   // worker → front
   reply,         // octets: one message for a client
   close,         // closes a client's connection when what waits for it is sent
@@ -31,9 +32,13 @@ enum class FrontKind : uint8_t {
   tcp_connect,   // connects to a peer from the relay port
   tcp_bind,      // joins a client's connection with a peer's; octets: the success response
   tcp_drop,      // closes a peer's connection: not permitted (any more)
+  tcp_accept,    // MS-TURN: a peer that has connected may be heard
+  tcp_send,      // MS-TURN: octets: for a peer, which is connected to if it is not yet
+  tcp_active,    // MS-TURN: the active destination from now on; octets: the answer to the client
+  tcp_review,    // rules have changed: every connection is to be judged again
 };
-inline constexpr int kFrontKinds = static_cast<int>(FrontKind::tcp_drop) + 1;
-constexpr bool is_for_worker(FrontKind kind) { return kind <= FrontKind::tcp_closed; }
+inline constexpr int kFrontKinds = static_cast<int>(FrontKind::tcp_review) + 1;
+constexpr bool is_for_worker(FrontKind kind) { return kind <= FrontKind::tcp_there; }
 
 // The longest message either way, in octets. Front passes over longer ones of a client and counts
 // them.
@@ -131,6 +136,14 @@ struct TcpClosed {
   uint32_t reserved = 0;
 };
 
+struct TcpThere {
+  static constexpr FrontKind kKind = FrontKind::tcp_there;
+  uint64_t allocation = 0;
+  Address peer_address;
+  PeerId peer = 0;
+  uint32_t reserved = 0;
+};
+
 // --- worker → front ----------------------------------------------------------------------------
 
 struct FrontReply {
@@ -148,8 +161,12 @@ struct TcpListen {
   static constexpr FrontKind kKind = FrontKind::tcp_listen;
   uint64_t allocation = 0;  // the worker's name for it, never used again
   uint64_t user = 0;        // a tcp_bind must come from the same
-  RealmName realm{};        // of the relay address
-  Address address;          // the relay address, ours
+  // MS-TURN: this connection carries the peers' octets in frames. 0: RFC 6062, each peer has a
+  // connection of the client's for itself.
+  ConnectionId client = 0;
+  RealmName realm{};       // of the relay address
+  Address address;         // the relay address, ours
+  Address public_address;  // as peers see it
   uint16_t port = 0;
   uint16_t reserved[3] = {};
 };
@@ -166,7 +183,8 @@ struct TcpConnect {
   uint64_t allocation = 0;
   Address peer_address;
   uint16_t peer_port = 0;
-  uint16_t reserved[3] = {};
+  uint16_t is_inside = 0;  // 1: the address is one of our relay addresses, or its public form
+  uint16_t reserved[2] = {};
   Echo echo{};
 };
 static_assert(sizeof(TcpConnect) == 64);
@@ -186,6 +204,36 @@ struct TcpDrop {
   uint32_t reserved = 0;
 };
 
-inline constexpr size_t kMostFrontHead = 64;
+struct TcpAccept {
+  static constexpr FrontKind kKind = FrontKind::tcp_accept;
+  PeerId peer = 0;
+  uint32_t reserved = 0;
+};
+
+struct TcpSend {
+  static constexpr FrontKind kKind = FrontKind::tcp_send;
+  uint64_t allocation = 0;
+  Address peer_address;
+  uint16_t peer_port = 0;
+  uint16_t is_inside = 0;  // as in TcpConnect
+  uint16_t reserved[2] = {};
+};
+
+struct TcpActive {
+  static constexpr FrontKind kKind = FrontKind::tcp_active;
+  uint64_t allocation = 0;
+  Address peer_address;
+  uint16_t peer_port = 0;
+  uint16_t is_inside = 0;  // as in TcpConnect
+  uint16_t reserved[2] = {};
+};
+
+struct TcpReview {
+  static constexpr FrontKind kKind = FrontKind::tcp_review;
+  uint64_t reserved = 0;
+};
+
+inline constexpr size_t kMostFrontHead = 80;
+static_assert(sizeof(TcpListen) == kMostFrontHead);
 
 }  // namespace fedge::media

@@ -124,7 +124,7 @@ size_t MsTurnServer::on_send(Exchange& exchange) {
     return drop(exchange, reason);
   uint32_t at = sessions_.find_peer(session, peer.address, peer.port, exchange.now);
   if (at == kNone) {
-    if (!sessions_.permit(session, peer.address, Instant(Duration(record.expires))))
+    if (!sessions_.permit(session, peer.address, Instant(Duration(sessions_.details(session).expires))))
       return drop(exchange, Reason::no_permission);
     at = sessions_.find_peer(session, peer.address, peer.port, exchange.now);
   }
@@ -259,7 +259,7 @@ void MsTurnServer::set_expiry(uint32_t session, Instant until) {
 
 bool MsTurnServer::make_active(const Exchange& exchange, const Peer& peer) {
   const uint32_t session = exchange.session;
-  const Instant until{Duration(sessions_.record(session).expires)};
+  const Instant until{Duration(sessions_.details(session).expires)};
   const uint32_t old = sessions_.find_channel(session, Relay::kActiveDestination, exchange.now);
   if (old != kNone) {
     const PeerRecord before = sessions_.peer(old);

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "dataplane/media/next_hops.h"
 #include "dataplane/media/special_prefixes.h"
 
 namespace fedge::media {
@@ -85,7 +86,7 @@ Result<uint16_t> PlanBuilder::local(uint16_t realm, const IpAddress& address) {
   out.realm = realm;
   out.port = static_cast<uint16_t>(box - ports_.begin());
   out.vlan = in.vlan;
-  out.mac = box->mac;
+  out.mac_word = to_mac_word(box->mac);
   const auto place = static_cast<uint16_t>(plan_.locals_.size());
   plan_.locals_.push_back(std::move(out));
   places_.emplace(RealmAndAddress{realm, address}, place);

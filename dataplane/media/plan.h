@@ -27,8 +27,8 @@ struct LocalAddress {
   // of the port table. Without any first_port is above last_port.
   uint16_t first_port = 1;
   uint16_t last_port = 0;
-  ip::Mac mac{};  // of the port
   uint32_t first_slot = 0;
+  uint64_t mac_word = 0;             // of the port, as to_mac_word() makes it
   std::vector<uint16_t> turn_ports;  // UDP listeners of service av
 
   bool has_relay_port(uint16_t p) const { return p >= first_port && p <= last_port; }
@@ -134,9 +134,8 @@ class Plan {
     int32_t local = -1;
   };
   static uint32_t hash(uint32_t wire, const Address& address) {
-    const uint64_t mixed =
-        (address.words[0] * 0xd6e8feb86659fd93u ^ address.words[1] ^ wire) * 0x9e3779b97f4a7c15u;
-    return static_cast<uint32_t>(mixed >> 32);
+    return static_cast<uint32_t>(fold_product(address.words[0] ^ wire ^ 0xd6e8feb86659fd93u,
+                                              address.words[1] ^ 0x9e3779b97f4a7c15u));
   }
   Plan() = default;
   uint32_t sequence_ = 0;

@@ -30,6 +30,7 @@ void Relay::use(const Plan& plan) {
   session_pace_ = Bandwidth::pace(plan.limits().kbps_per_session);
   user_pace_ = Bandwidth::pace(plan.limits().kbps_per_user);
   total_pace_ = Bandwidth::pace(plan.limits().kbps_total);
+  has_limits_ = (session_pace_ | user_pace_ | total_pace_) != 0;
   // Of ten milliseconds.
   grant_ = size_t{plan.limits().kbps_total} * 10 / 8;
 }
@@ -37,7 +38,7 @@ void Relay::use(const Plan& plan) {
 void Relay::process(std::span<Packet> burst, Instant now) {
   now_ = now;
   at_ = to_ns(now);
-  Items items;
+  Items& items = *items_;
   process_once(burst, items);
   // What goes to a relay port of our own came out as a frame to it.
   for (Packet& packet : burst) {
@@ -61,8 +62,11 @@ void Relay::process(std::span<Packet> burst, Instant now) {
   for (size_t i = 0; i < burst.size(); ++i) items[i].way = recognise(burst[i], items[i]);
   for (size_t i = 0; i < burst.size(); ++i) touch(items[i].next);
   for (size_t i = 0; i < burst.size(); ++i) look_up(items[i]);
-  for (size_t i = 0; i < burst.size(); ++i) touch(items[i].next);
-  for (size_t i = 0; i < burst.size(); ++i) prefetch_peer(items[i]);
+  for (size_t i = 0; i < burst.size(); ++i) {
+    touch(items[i].next);
+    __builtin_prefetch(static_cast<const std::byte*>(items[i].next) + 64, 1);
+  }
+  for (size_t i = 0; i < burst.size(); ++i) prefetch_details(items[i]);
   for (size_t i = 0; i < burst.size(); ++i) {
     switch (items[i].way) {
       case Way::from_peer:
@@ -135,19 +139,17 @@ void Relay::look_up(Item& item) {
   item.next = &sessions_.record(item.session);
 }
 
-// Stage 3: asks for the peer of the last packet, which is most often this one's, too.
-void Relay::prefetch_peer(const Item& item) {
+// Stage 3: of a call both ends; of others, where there are limits, what was sent.
+void Relay::prefetch_details(const Item& item) {
   if (item.session == kNone) return;
-  const SessionRecord& record = sessions_.record(item.session);
-  __builtin_prefetch(&record.traffic, 1);
-  if (record.kind == SessionKind::anchor) {
-    const AnchorDetails& anchor = sessions_.details(item.session).anchor;
+  const SessionDetails& details = sessions_.details(item.session);
+  if (sessions_.record(item.session).kind == SessionKind::anchor) {
+    const AnchorDetails& anchor = details.anchor;
     __builtin_prefetch(&anchor.ends[item.arrival.destination_port & 1], 1);
     __builtin_prefetch(&anchor.legs[0], 1);
     __builtin_prefetch(&anchor.legs[1], 1);
-  } else {
-    const uint32_t peer = record.hot_peer != kNone ? record.hot_peer : record.first_peer;
-    if (peer != kNone) touch(&sessions_.peer(peer));
+  } else if (has_limits_) {
+    __builtin_prefetch(&details.turn.paced, 1);
   }
 }
 
@@ -163,32 +165,29 @@ void Relay::relay_from_peer(Packet& packet, Item& item) {
   if ((record.flags & session_flag::kTcpRelay) != 0) [[unlikely]] {
     return refuse(packet, item.session, Reason::no_session);
   }
-  uint32_t at = record.hot_peer != kNone ? record.hot_peer : record.first_peer;
-  const auto is_hot = [&](const PeerRecord& peer) {
-    if (peer.address != arrival.source || peer.permitted_until <= at_) return false;
-    return peer.channel != 0 ? peer.port == arrival.source_port && peer.bound_until > at_
-                             : record.peers == 1;
-  };
-  if (at == kNone || !is_hot(sessions_.peer(at))) {
-    at = sessions_.find_peer(item.session, arrival.source, arrival.source_port, now_);
+  const HotPeer& hot = record.hot;
+  const bool is_hot = hot.address == arrival.source && hot.until > at_ &&
+                      (hot.channel != 0 ? hot.port == arrival.source_port : record.peers == 1);
+  if (!is_hot) [[unlikely]] {
+    const uint32_t at =
+        sessions_.find_peer(item.session, arrival.source, arrival.source_port, now_);
     if (at == kNone) return refuse(packet, item.session, Reason::no_permission);
+    if (!heat(packet, item.session, at)) return;
   }
-  if (record.hot_peer != at) record.hot_peer = at;
-  if (sessions_.peer(at).plan != sequence_ && !renew_peer(packet, item.session, at)) return;
   // Our own relay ports send inside: off the wire that is somebody who claims to be one.
-  if (sessions_.peer(at).next_hop == kInside && packet.hops == 0) [[unlikely]] {
+  if (record.next_hop == kInside && packet.hops == 0) [[unlikely]] {
     return refuse(packet, item.session, Reason::source_foreign);
   }
-  send_to_client(packet, item, item.session, at);
+  send_to_client(packet, item, item.session);
 }
 
 // ChannelData's or a Data indication's head before the payload, padding behind it.
 bool Relay::write_head(Packet& packet, const Item& item, const SessionRecord& record,
-                       const PeerRecord& peer, Departure& out) {
+                       Departure& out) {
   std::byte* const payload = packet.frame + out.payload_at;
+  const HotPeer& peer = record.hot;
   // Another port of that address has no channel.
-  const bool is_bound =
-      peer.channel != 0 && peer.port == item.arrival.source_port && peer.bound_until > at_;
+  const bool is_bound = peer.channel != 0 && peer.port == item.arrival.source_port;
   if (is_bound && peer.channel == kActiveDestination) return true;
   if (is_bound) {
     out.head = turn::kChannelHeaderSize;
@@ -219,19 +218,18 @@ bool Relay::write_head(Packet& packet, const Item& item, const SessionRecord& re
   return true;
 }
 
-void Relay::send_to_client(Packet& packet, const Item& item, uint32_t session, uint32_t peer) {
+void Relay::send_to_client(Packet& packet, const Item& item, uint32_t session) {
   SessionRecord& record = sessions_.record(session);
   const Arrival& arrival = item.arrival;
-  if (!take_bandwidth(record, kToClient, arrival.payload_size)) {
+  if (!take_bandwidth(session, kToClient, arrival.payload_size)) {
     return refuse(packet, session, Reason::bandwidth);
   }
   Departure out;
   out.payload_at = arrival.payload_at;
   out.payload_size = arrival.payload_size;
-  if (!write_head(packet, item, record, sessions_.peer(peer), out)) {
+  if (!write_head(packet, item, record, out)) {
     return refuse(packet, session, Reason::above_mtu);
   }
-  ++sessions_.peer(peer).packets;
   count(session, kToClient, arrival.payload_size);
   if (record.transport != ClientTransport::udp) return send_to_front(packet, session, out, item);
   const LocalAddress& server = local(record.server);
@@ -289,14 +287,12 @@ void Relay::relay_channel(Packet& packet, const Item& item) {
   if (!turn::is_channel(channel) || size + 4 > arrival.payload_size) {
     return refuse(packet, item.session, Reason::unknown_datagram);
   }
-  SessionRecord& record = sessions_.record(item.session);
-  uint32_t at = record.hot_peer != kNone ? record.hot_peer : record.first_peer;
-  if (at == kNone || sessions_.peer(at).channel != channel ||
-      sessions_.peer(at).bound_until <= at_) {
-    at = sessions_.find_channel(item.session, channel, now_);
+  const HotPeer& hot = sessions_.record(item.session).hot;
+  if (hot.channel != channel || hot.until <= at_) [[unlikely]] {
+    const uint32_t at = sessions_.find_channel(item.session, channel, now_);
     if (at == kNone) return refuse(packet, item.session, Reason::no_channel);
+    if (!heat(packet, item.session, at)) return;
   }
-  if (record.hot_peer != at) record.hot_peer = at;
   Departure out;
   out.payload_at = arrival.payload_at + 4u;
   out.payload_size = static_cast<uint16_t>(size);
@@ -305,40 +301,38 @@ void Relay::relay_channel(Packet& packet, const Item& item) {
     out.removed += sum_behind(head + 4 + size, rest, size);
   }
   out.dont_fragment = arrival.dont_fragment;
-  send_to_peer(packet, item, item.session, at, sessions_.peer(at).port, out);
+  send_to_peer(packet, item, item.session, hot.port, out);
 }
 
-void Relay::send_to_peer(Packet& packet, const Item& item, uint32_t session, uint32_t at,
-                         uint16_t peer_port, Departure& out) {
+void Relay::send_to_peer(Packet& packet, const Item& item, uint32_t session, uint16_t peer_port,
+                         Departure& out) {
   SessionRecord& record = sessions_.record(session);
-  PeerRecord& peer = sessions_.peer(at);
+  const Address& to = record.hot.address;
   if ((record.flags & session_flag::kTcpRelay) != 0) [[unlikely]] {
     return refuse(packet, session, Reason::no_route);
   }
-  if (peer.plan != sequence_ && !renew_peer(packet, session, at)) [[unlikely]]
-    return;
-  if (!take_bandwidth(record, kToPeer, out.payload_size)) {
+  if (!take_bandwidth(session, kToPeer, out.payload_size)) {
     return refuse(packet, session, Reason::bandwidth);
   }
   const bool is_second =
-      record.second_relay_port != 0 && local(record.relay).address.is_v4() != peer.address.is_v4();
+      record.second_relay_port != 0 && local(record.relay).address.is_v4() != to.is_v4();
   const LocalAddress& from = local(is_second ? record.second_relay : record.relay);
   out.from = &from;
   out.source = from.address;
   out.from_port = is_second ? record.second_relay_port : record.relay_port;
-  out.to = peer.address;
+  out.to = to;
   out.to_port = peer_port;
-  if (out.from_port == 0 || from.address.is_v4() != peer.address.is_v4()) {
+  if (out.from_port == 0 || from.address.is_v4() != to.is_v4()) {
     return refuse(packet, session, Reason::no_route);
   }
-  if (peer.next_hop != kInside && !next_hops_.find_mac(peer.next_hop, out.mac_word)) [[unlikely]] {
-    if (!find_next_hop(packet, from, peer.address, peer.next_hop, out.mac_word)) {
-      return refuse(packet, session, packet.reason);
-    }
+  uint32_t& next_hop = record.next_hop;
+  if (next_hop != kInside && !next_hops_.find_mac(next_hop, out.mac_word)) [[unlikely]] {
+    const bool found = find_next_hop(packet, from, to, next_hop, out.mac_word);
+    sessions_.peer(record.hot.at).next_hop = next_hop;
+    if (!found) return refuse(packet, session, packet.reason);
   }
-  ++peer.packets;
   count(session, kToPeer, out.payload_size);
-  depart(packet, item, out, peer.next_hop);
+  depart(packet, item, out, next_hop);
 }
 
 // --- the last steps of all -----------------------------------------------------------------------
@@ -361,16 +355,16 @@ void Relay::depart(Packet& packet, const Item& item, Departure& out, uint32_t ne
     const LocalAddress& at = local(static_cast<uint16_t>(there));
     out.source = out.from->public_address;
     out.to = at.address;
-    out.mac_word = to_mac_word(at.mac);
+    out.mac_word = at.mac_word;
     out.vlan = at.vlan;
     packet.port = at.port;
     ++packet.hops;
     ++counts_.inside;
   }
-  const Address arrived_at = by_front ? Address{} : local(arrival.local).address;
-  if (!write_headers(packet, by_front ? nullptr : &arrival, arrived_at, out)) {
-    return drop(packet, packet.reason);
-  }
+  const bool is_plain = !by_front && arrival.is_v4 && out.to.is_v4() && out.vlan == 0;
+  const bool written = is_plain ? write_ipv4_frame(packet, arrival, out)
+                                : write_headers(packet, by_front ? nullptr : &arrival, out);
+  if (!written) return drop(packet, packet.reason);
   packet.connection = 0;
   if (inside) {
     packet.fate = Fate::other;

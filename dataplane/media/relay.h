@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <span>
 
 #include "dataplane/media/arrival.h"
@@ -43,18 +44,18 @@ class Relay {
     from_front,
   };
   struct Item {
-    Arrival arrival;
-    uint64_t key = 0;
-    const void* next = nullptr;  // what the next stage reads first
-    uint32_t session = kNone;
-    Way way = Way::none;
+    Arrival arrival;   // but for Way::none
+    uint64_t key;      // likewise, and not from a peer
+    const void* next;  // what the next stage reads first
+    uint32_t session;
+    Way way;
   };
   using Items = std::array<Item, kBurst>;
 
   void process_once(std::span<Packet> burst, Items& items);
   Way recognise(Packet& packet, Item& item);
   void look_up(Item& item);
-  void prefetch_peer(const Item& item);
+  void prefetch_details(const Item& item);
 
   void relay_from_peer(Packet& packet, Item& item);
   void relay_from_client(Packet& packet, Item& item);
@@ -66,6 +67,8 @@ class Relay {
   // Of a session's own path; relay_slowly.cc.
   bool renew(Packet& packet, uint32_t session);
   bool renew_peer(Packet& packet, uint32_t session, uint32_t peer);
+  // Its record was found in the list: it is the hot one now. False: policy has changed its mind.
+  bool heat(Packet& packet, uint32_t session, uint32_t peer);
   bool find_next_hop(Packet& packet, const LocalAddress& from, const Address& to,
                      uint32_t& next_hop, uint64_t& mac_word);
   bool take_send_indication(Packet& packet, const Item& item, uint32_t session);
@@ -73,16 +76,15 @@ class Relay {
   void relay_from_front(Packet& packet, Item& item);
   void send_to_front(Packet& packet, uint32_t session, Departure& out, const Item& item);
 
-  // What is left when the peer's record is found: to it, and from it.
-  void send_to_peer(Packet& packet, const Item& item, uint32_t session, uint32_t peer,
-                    uint16_t peer_port, Departure& out);
-  void send_to_client(Packet& packet, const Item& item, uint32_t session, uint32_t peer);
-  bool write_head(Packet& packet, const Item& item, const SessionRecord& record,
-                  const PeerRecord& peer, Departure& out);
+  // What is left when the peer is the hot one: to it, and from it.
+  void send_to_peer(Packet& packet, const Item& item, uint32_t session, uint16_t peer_port,
+                    Departure& out);
+  void send_to_client(Packet& packet, const Item& item, uint32_t session);
+  bool write_head(Packet& packet, const Item& item, const SessionRecord& record, Departure& out);
   // Headers, MTU and fate; counts what left.
   void depart(Packet& packet, const Item& item, Departure& out, uint32_t next_hop);
   // False: one of the three is used up; nothing is counted.
-  bool take_bandwidth(SessionRecord& record, size_t direction, size_t size);
+  bool take_bandwidth(uint32_t session, size_t direction, size_t size);
   bool take_total(size_t direction, size_t size);
 
   // Anchored streams (anchoring.cc).
@@ -99,7 +101,7 @@ class Relay {
     ++counts_.dropped[static_cast<size_t>(reason)];
   }
   void refuse(Packet& packet, uint32_t session, Reason reason) {
-    ++sessions_.record(session).refused;
+    ++sessions_.details(session).refused;
     drop(packet, reason);
   }
   static constexpr size_t kToPeer = 0;
@@ -127,23 +129,27 @@ class Relay {
   int64_t session_pace_ = 0;
   int64_t user_pace_ = 0;
   int64_t total_pace_ = 0;
+  bool has_limits_ = false;  // one of them
   // Octets, taken from the box's and not sent yet, by direction; how many are taken at once.
   std::array<size_t, 2> granted_{};
   size_t grant_ = 0;
   uint16_t id_ = 0;
   uint64_t transaction_ = 0;
+  std::unique_ptr<Items> items_ = std::make_unique_for_overwrite<Items>();  // of this burst
 };
 
-inline bool Relay::take_bandwidth(SessionRecord& record, size_t direction, size_t size) {
-  if ((session_pace_ | user_pace_ | total_pace_) == 0) return true;
-  const int64_t due = std::max(record.paced[direction], at_);
+inline bool Relay::take_bandwidth(uint32_t session, size_t direction, size_t size) {
+  if (!has_limits_) return true;
+  const uint32_t user = sessions_.record(session).user_bits;
+  int64_t& paced = sessions_.details(session).turn.paced[direction];
+  const int64_t due = std::max(paced, at_);
   if (session_pace_ != 0 && due > at_ + Bandwidth::kBurst) return false;
   Bandwidth& shared = sessions_.quotas().bandwidth();
-  if (user_pace_ != 0 && !shared.user_has_room(record.user_bits, direction, at_)) return false;
+  if (user_pace_ != 0 && !shared.user_has_room(user, direction, at_)) return false;
   if (!take_total(direction, size)) return false;
-  record.paced[direction] = due + Bandwidth::time_of(size, session_pace_);
+  paced = due + Bandwidth::time_of(size, session_pace_);
   if (user_pace_ != 0) {
-    shared.charge_user(record.user_bits, direction, Bandwidth::time_of(size, user_pace_), at_);
+    shared.charge_user(user, direction, Bandwidth::time_of(size, user_pace_), at_);
   }
   return true;
 }

@@ -45,6 +45,12 @@ bool Relay::renew_peer(Packet& packet, uint32_t session, uint32_t at) {
   return true;
 }
 
+bool Relay::heat(Packet& packet, uint32_t session, uint32_t at) {
+  if (sessions_.peer(at).plan != sequence_ && !renew_peer(packet, session, at)) return false;
+  sessions_.heat(session, at, at_);
+  return true;
+}
+
 bool Relay::find_next_hop(Packet& packet, const LocalAddress& from, const Address& to,
                           uint32_t& next_hop, uint64_t& mac_word) {
   next_hop = next_hops_.resolve(from.realm, to.ip());
@@ -82,6 +88,7 @@ bool Relay::take_send_indication(Packet& packet, const Item& item, uint32_t sess
     refuse(packet, session, Reason::no_permission);
     return true;
   }
+  if (!heat(packet, session, at)) return true;
   const auto data_at = static_cast<size_t>(indication->data.data() - begin);
   const size_t size = indication->data.size();
   Departure out;
@@ -90,7 +97,7 @@ bool Relay::take_send_indication(Packet& packet, const Item& item, uint32_t sess
   out.removed = sum_of(begin, data_at) +
                 sum_behind(begin + data_at + size, arrival.payload_size - data_at - size, size);
   out.dont_fragment = indication->dont_fragment || arrival.dont_fragment;
-  send_to_peer(packet, item, session, at, indication->peer.port, out);
+  send_to_peer(packet, item, session, indication->peer.port, out);
   return true;
 }
 
@@ -138,7 +145,7 @@ void Relay::ask_server(Packet& packet, Item& item, uint32_t session) {
   out.ttl = 64;
   out.class_and_ecn = static_cast<uint8_t>(plan_->realms()[at.realm].dscp << 2);
   out.id = ++id_;
-  if (!write_headers(packet, nullptr, {}, out)) return drop(packet, packet.reason);
+  if (!write_headers(packet, nullptr, out)) return drop(packet, packet.reason);
   packet.realm = at.realm;
   packet.fate = Fate::send;
 }

@@ -43,16 +43,14 @@ uint16_t checksum_anew(const std::byte* udp, size_t udp_size, const Departure& o
   return static_cast<uint16_t>(~fold(sum));
 }
 
-uint16_t carry_checksum(const Arrival& arrival, const Address& arrived_at, size_t udp_size,
-                        const Departure& out) {
+uint16_t carry_over(const Arrival& arrival, size_t udp_size, const Departure& out) {
   const auto old_size = static_cast<uint16_t>(arrival.payload_size + ip::kUdpSize);
-  const uint64_t before = sum_of(arrival.source) + sum_of(arrived_at) + swap(arrival.source_port) +
-                          swap(arrival.destination_port) + 2u * swap(old_size) + out.removed;
+  const uint64_t before = sum_of(arrival.source) + sum_of(arrival.destination) +
+                          swap(arrival.source_port) + swap(arrival.destination_port) +
+                          2u * swap(old_size) + out.removed;
   const uint64_t after = sum_of(out.source) + sum_of(out.to) + swap(out.from_port) +
                          swap(out.to_port) + 2u * swap(static_cast<uint16_t>(udp_size)) + out.added;
-  const uint64_t sum = uint64_t{static_cast<uint16_t>(~arrival.checksum)} +
-                       static_cast<uint16_t>(~fold(before)) + after;
-  return static_cast<uint16_t>(~fold(sum));
+  return carry_checksum(arrival.checksum, before, after);
 }
 
 }  // namespace
@@ -74,8 +72,7 @@ uint64_t sum_behind(const std::byte* at, size_t size, size_t place) {
   return place % 2 == 0 ? sum : swap(fold(sum));
 }
 
-bool write_headers(Packet& packet, const Arrival* arrival, const Address& arrived_at,
-                   const Departure& out) {
+bool write_headers(Packet& packet, const Arrival* arrival, const Departure& out) {
   const bool to_v4 = out.to.is_v4();
   const size_t tag = out.vlan != 0 ? ip::kVlanSize : 0;
   const size_t before =
@@ -91,7 +88,7 @@ bool write_headers(Packet& packet, const Arrival* arrival, const Address& arrive
   std::byte* const udp = ip_at + (to_v4 ? ip::kIpv4Size : ip::kIpv6Size);
 
   std::memcpy(frame, &out.mac_word, ip::kMacSize);
-  std::memcpy(frame + ip::kMacSize, out.from->mac.data(), ip::kMacSize);
+  std::memcpy(frame + ip::kMacSize, &out.from->mac_word, ip::kMacSize);
   const uint16_t type = to_v4 ? wire::kIpv4 : wire::kIpv6;
   if (tag != 0) {
     store_be16(frame + 12, ip::kEtherTypeVlan);
@@ -108,8 +105,7 @@ bool write_headers(Packet& packet, const Arrival* arrival, const Address& arrive
   store_be16(udp + 4, static_cast<uint16_t>(udp_size));
   uint16_t checksum = 0;
   if (arrival != nullptr && arrival->checksum != 0) {
-    checksum = carry_checksum(*arrival, arrived_at, udp_size, out);
-    if (checksum == 0) checksum = 0xffff;
+    checksum = carry_over(*arrival, udp_size, out);
   } else if (arrival == nullptr || !to_v4) {
     store_be16(udp + 6, 0);
     checksum = checksum_anew(udp, udp_size, out);
@@ -117,11 +113,7 @@ bool write_headers(Packet& packet, const Arrival* arrival, const Address& arrive
   }
   std::memcpy(udp + 6, &checksum, sizeof checksum);
 
-  packet.room_before = static_cast<uint16_t>(packet.room_before + at);
-  packet.room_behind = static_cast<uint16_t>(packet.room_behind + packet.size - out.payload_at -
-                                             out.payload_size - out.padding);
-  packet.frame = frame;
-  packet.size = static_cast<uint16_t>(before + out.payload_size + out.padding);
+  move_ends(packet, at, before, out);
   return true;
 }
 

@@ -40,9 +40,73 @@ uint64_t sum_of(const std::byte* at, size_t size);
 // Of those that stood behind the payload at `at`, which may have an odd size.
 uint64_t sum_behind(const std::byte* at, size_t size, size_t place);
 
+// The datagram's checksum, carried over from the arrival's (RFC 1624): what is not there any more
+// is taken away from a multiple of 0xffff. 0 stands for none, so it is never the result.
+inline uint16_t carry_checksum(uint16_t checksum, uint64_t before, uint64_t after) {
+  constexpr uint64_t kZero = uint64_t{0xffff} << 44;
+  const auto carried = static_cast<uint16_t>(
+      ~fold(uint64_t{static_cast<uint16_t>(~checksum)} + after + (kZero - before)));
+  return carried == 0 ? 0xffff : carried;
+}
+
+// Turns `packet`, whose payload is `size` octets behind `before` octets of headers that begin `at`
+// octets behind (or before) its own beginning, into that frame.
+inline void move_ends(Packet& packet, ptrdiff_t at, size_t before, const Departure& out) {
+  packet.room_before = static_cast<uint16_t>(packet.room_before + at);
+  packet.room_behind = static_cast<uint16_t>(packet.room_behind + packet.size - out.payload_at -
+                                             out.payload_size - out.padding);
+  packet.frame += at;
+  packet.size = static_cast<uint16_t>(before + out.payload_size + out.padding);
+}
+
 // Writes the headers and turns `packet` into that frame. False: no room, packet.reason says so.
 // `arrival` null: the datagram's checksum is made anew.
-bool write_headers(Packet& packet, const Arrival* arrival, const Address& arrived_at,
-                   const Departure& out);
+bool write_headers(Packet& packet, const Arrival* arrival, const Departure& out);
+
+// What most packets need of it, in few words: from IPv4 to IPv4 without a tag.
+inline bool write_ipv4_frame(Packet& packet, const Arrival& arrival, const Departure& out) {
+  const size_t before = ip::kEthernetSize + ip::kIpv4Size + ip::kUdpSize + out.head;
+  const ptrdiff_t at = static_cast<ptrdiff_t>(out.payload_at) - static_cast<ptrdiff_t>(before);
+  if (at < -static_cast<ptrdiff_t>(packet.room_before)) [[unlikely]] {
+    packet.reason = Reason::above_mtu;
+    return false;
+  }
+  const auto swapped = [](size_t n) { return __builtin_bswap16(static_cast<uint16_t>(n)); };
+  const size_t udp_size = ip::kUdpSize + out.head + out.payload_size + out.padding;
+  const uint64_t from = out.source.v4_octets();
+  const uint64_t to = out.to.v4_octets();
+  const uint64_t ports = swapped(out.from_port) | uint64_t{swapped(out.to_port)} << 16;
+  const uint32_t size = swapped(udp_size);
+
+  const uint64_t first =
+      0x45u | uint32_t{out.class_and_ecn} << 8 | uint32_t{swapped(ip::kIpv4Size + udp_size)} << 16;
+  const uint64_t second = out.dont_fragment ? uint64_t{wire::kDontFragment} << 16 : out.id;
+  const uint64_t third = out.ttl | uint32_t{ip::kUdp} << 8;
+  const auto header_sum = static_cast<uint16_t>(~fold(first + second + third + from + to));
+
+  uint64_t checksum = 0;
+  if (arrival.checksum != 0) [[likely]] {
+    const uint64_t gone = arrival.source.v4_octets() + uint64_t{arrival.destination.v4_octets()} +
+                          swapped(arrival.source_port) + swapped(arrival.destination_port) +
+                          2u * swapped(ip::kUdpSize + arrival.payload_size) + out.removed;
+    checksum = carry_checksum(arrival.checksum, gone, from + to + ports + 2 * size + out.added);
+  }
+
+  // Few wide stores: Ethernet 14 octets, IPv4 20, UDP 8.
+  std::byte* const frame = packet.frame + at;
+  const auto put = [frame](size_t place, auto value) {
+    std::memcpy(frame + place, &value, sizeof value);
+  };
+  constexpr uint64_t kMac = 0xffffffffffff;
+  put(0, (out.mac_word & kMac) | out.from->mac_word << 48);
+  put(8, static_cast<uint32_t>(out.from->mac_word >> 16));
+  put(12, wire::kIpv4);
+  put(14, first | second << 32);
+  put(22, third | uint64_t{header_sum} << 16 | from << 32);
+  put(30, to | ports << 32);
+  put(38, static_cast<uint32_t>(size | checksum << 16));
+  move_ends(packet, at, before, out);
+  return true;
+}
 
 }  // namespace fedge::media

@@ -187,7 +187,7 @@ bool Adopter::takes_peers(uint32_t session) {
   }
   if (whole) {
     record.peers = count;
-    record.hot_peer = kNone;
+    record.hot = {};
     return true;
   }
   for (uint32_t j = record.first_peer; count != 0; j = sessions_.peers_[j].next, --count) {

@@ -30,13 +30,14 @@ void Sessions::remove_peer(uint32_t session, uint32_t at) {
   uint32_t* link = &record.first_peer;
   while (*link != at) link = &peers_[*link].next;
   *link = peers_[at].next;
-  if (record.hot_peer == at) record.hot_peer = kNone;
+  cool(session);
   --record.peers;
   peers_[at].next = free_peer_;
   free_peer_ = at;
 }
 
 bool Sessions::permit(uint32_t session, const Address& address, Instant until) {
+  cool(session);
   bool found = false;
   for (uint32_t i = records_[session].first_peer; i != kNone; i = peers_[i].next) {
     if (peers_[i].address != address) continue;
@@ -110,6 +111,7 @@ void Sessions::drop_expired_peers(uint32_t session, int64_t now) {
     } else {
       peer.channel = 0;
       peer.port = 0;
+      cool(session);
     }
   }
 }

@@ -308,6 +308,7 @@ bool Sessions::renew(uint32_t session) {
       return false;
     }
   }
+  cool(session);
   record.plan = plan_->sequence();
   return true;
 }

@@ -99,7 +99,6 @@ uint32_t Sessions::create(const NewSession& what, Instant now) {
   record.client_port = what.client_port;
   record.plan = plan_->sequence();
   record.user_bits = static_cast<uint32_t>(what.user);
-  record.expires = std::numeric_limits<int64_t>::max();
   SessionDetails& details = details_[session];
   details = {};
   if (what.kind == SessionKind::anchor) {
@@ -109,6 +108,7 @@ uint32_t Sessions::create(const NewSession& what, Instant now) {
     details.server = plan_->locals()[what.server].address;
   }
   details.created = to_ns(now);
+  details.expires = std::numeric_limits<int64_t>::max();
   details.user = what.user;
   details.connection = what.connection;
   copy_text(what.user_name, details.user_name);
@@ -121,7 +121,7 @@ uint32_t Sessions::create(const NewSession& what, Instant now) {
 }
 
 void Sessions::set_expiry(uint32_t session, Instant until) {
-  records_[session].expires = to_ns(until);
+  details_[session].expires = to_ns(until);
   schedule(session);
 }
 
@@ -171,7 +171,7 @@ void Sessions::end(uint32_t session, EndCause cause) {
 // When the session is to be looked at again.
 int64_t Sessions::due(uint32_t session) const {
   const SessionRecord& record = records_[session];
-  int64_t at = record.expires;
+  int64_t at = details_[session].expires;
   if (record.kind == SessionKind::anchor) return at;
   if ((record.flags & session_flag::kHoldsNextPort) != 0) {
     at = std::min(at, details_[session].turn.held_until);
@@ -192,13 +192,14 @@ void Sessions::schedule_by(uint32_t session, int64_t at) {
 
 // A call is silent when neither side sent; what keeps it is its last packet.
 bool Sessions::is_over(uint32_t session, int64_t now) {
-  SessionRecord& record = records_[session];
-  if (record.kind == SessionKind::anchor) {
+  SessionDetails& details = details_[session];
+  if (records_[session].kind == SessionKind::anchor) {
     const int64_t silence = int64_t{plan_->limits().silence_s} * 1'000'000'000;
-    const int64_t heard = std::max({record.paced[0], record.paced[1], details_[session].created});
-    record.expires = silence == 0 ? std::numeric_limits<int64_t>::max() : heard + silence;
+    const auto& legs = details.anchor.legs;
+    const int64_t heard = std::max({legs[0].heard, legs[1].heard, details.created});
+    details.expires = silence == 0 ? std::numeric_limits<int64_t>::max() : heard + silence;
   }
-  return record.expires <= now;
+  return details.expires <= now;
 }
 
 void Sessions::start_silence(uint32_t session) {

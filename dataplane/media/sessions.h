@@ -13,6 +13,7 @@
 //   sessions.end(s, EndCause::client);
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,11 +35,6 @@ class Quotas;  // quotas.h
 
 constexpr uint8_t owner_of_port(uint16_t relay_port, uint8_t workers) {
   return static_cast<uint8_t>((relay_port >> 1) % workers);
-}
-// Both halves of a product: every bit of either factor reaches every bit.
-inline uint64_t fold_product(uint64_t a, uint64_t b) {
-  const auto product = static_cast<unsigned __int128>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 inline uint64_t client_hash(const Address& client, uint16_t client_port) {
   return fold_product(client.words[0] ^ client_port ^ 0x9e3779b97f4a7c15u,
@@ -196,6 +192,19 @@ class Sessions {
   uint32_t find_peer(uint32_t session, const Address& peer, uint16_t port, Instant now) const;
   uint32_t find_channel(uint32_t session, uint16_t channel, Instant now) const;
   void remove_peer(uint32_t session, uint32_t peer);
+  // The session's hot peer is this one from now on.
+  void heat(uint32_t session, uint32_t peer, int64_t now) {
+    const PeerRecord& from = peers_[peer];
+    SessionRecord& record = records_[session];
+    const bool is_bound = from.channel != 0 && from.bound_until > now;
+    record.hot = {
+        .address = from.address,
+        .until = is_bound ? std::min(from.permitted_until, from.bound_until) : from.permitted_until,
+        .at = peer,
+        .port = from.port,
+        .channel = is_bound ? from.channel : uint16_t{0}};
+    record.next_hop = from.next_hop;
+  }
 
   // --- time ---
   // Ends what is due and forgets peers whose time is over; at most `most` sessions are looked at.
@@ -230,6 +239,7 @@ class Sessions {
   void count_port(RelayPort port, int by);
   void file(uint32_t session);
   void unfile(uint32_t session);
+  void cool(uint32_t session) { records_[session].hot.until = 0; }
   uint32_t add_peer(uint32_t session, const Address& peer, uint16_t port);
   int64_t due(uint32_t session) const;
   void schedule(uint32_t session);

@@ -218,7 +218,7 @@ size_t TurnServer::answer_allocate(Exchange& exchange) {
     turn::add_address_error(writer, to_wire(other), why_no_port(exchange.plan, other));
   }
   add_mapped(writer, exchange);
-  writer.add_number(Type::lifetime, seconds_left(record, exchange.now));
+  writer.add_number(Type::lifetime, seconds_left(sessions_.details(exchange.session), exchange.now));
   if ((record.flags & session_flag::kHoldsNextPort) != 0)
     writer.add_long_number(Type::reservation_token, turn.reservation);
   add_ticket(writer, exchange.session);

@@ -107,7 +107,7 @@ void IcmpReports::send(Packet& packet, const Plan& plan, uint32_t session, Bytes
   out.ttl = 64;
   out.class_and_ecn = static_cast<uint8_t>(plan.realms()[from.realm].dscp << 2);
   out.id = ++id_;
-  if (!write_headers(packet, nullptr, {}, out)) return drop(packet, packet.reason);
+  if (!write_headers(packet, nullptr, out)) return drop(packet, packet.reason);
   packet.realm = from.realm;
   packet.fate = Fate::send;
 }

@@ -98,10 +98,10 @@ void write_session(json::Writer& w, Control& control, const SessionCopy& session
     w.end_array();
   } else {
     write_turn(w, session);
-    w.member("expires", time_of(control, session.record.expires));
+    w.member("expires", time_of(control, session.details.expires));
   }
   w.member("created", time_of(control, session.details.created));
-  w.member("refused_packets", session.record.refused);
+  w.member("refused_packets", session.details.refused);
 }
 
 void write_peers(json::Writer& w, Control& control, const SessionCopy& session) {
@@ -110,8 +110,7 @@ void write_peers(json::Writer& w, Control& control, const SessionCopy& session) 
   for (const media::PeerRecord& peer : control.sessions().peers(session, kMostPeers)) {
     w.begin_object().member("address", peer.address.ip().text());
     if (peer.channel != 0) w.member("port", peer.port).member("channel", peer.channel);
-    w.member("permitted_until", time_of(control, peer.permitted_until));
-    w.member("packets", peer.packets).end_object();
+    w.member("permitted_until", time_of(control, peer.permitted_until)).end_object();
   }
   w.end_array();
 }
@@ -122,7 +121,7 @@ void write_totals(json::Writer& w, const SessionTotals& totals) {
     w.member(kKinds[kind], totals.sessions[kind]);
   }
   write_traffic(w, "relayed", totals.relayed);
-  w.member("refused_packets", totals.refused).end_object();
+  w.end_object();
 }
 
 struct Filter {

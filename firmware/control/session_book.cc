@@ -173,7 +173,6 @@ SessionTotals SessionBook::totals() const {
         out.relayed.packets += way.packets;
         out.relayed.bytes += way.bytes;
       }
-      out.refused += record.refused;
       return true;
     });
   }

@@ -39,7 +39,6 @@ struct SessionCopy {
 struct SessionTotals {
   uint64_t sessions[media::kSessionKinds] = {};  // by SessionKind
   media::Traffic relayed;                        // by the sessions of now, both ways
-  uint64_t refused = 0;
 };
 
 class SessionBook {

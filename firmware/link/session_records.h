@@ -47,12 +47,21 @@ struct PeerRecord {
   int64_t bound_until = 0;
   uint32_t next_hop = kNone;  // the edge's (next_hops.h); asked again when it does not hold
   uint32_t plan = 0;          // the low bits of the plan that it was last checked against
-  uint64_t packets = 0;       // to and from it
-  uint64_t reserved = 0;
+  std::array<uint64_t, 2> reserved{};
 };
 static_assert(sizeof(PeerRecord) == 64);
 
-// The first line is what every packet reads, the second what it counts. Of the numbers of a plan
+// Of the peer of the last packet what its packets need: most of them read no PeerRecord.
+struct HotPeer {
+  Address address;
+  int64_t until = 0;    // it is permitted, and its channel bound; not above now: ask the list
+  uint32_t at = kNone;  // its PeerRecord
+  uint16_t port = 0;    // of the channel
+  uint16_t channel = 0;
+};
+static_assert(sizeof(HotPeer) == 32);
+
+// Two lines, all that a packet reads and counts of a TURN session. Of the numbers of a plan
 // (`server`, `relay`, `second_relay`) none holds for longer than `plan` says.
 struct alignas(64) SessionRecord {
   // --- line 0
@@ -70,7 +79,7 @@ struct alignas(64) SessionRecord {
   Address client;
   uint32_t plan = 0;  // low bits of the plan's sequence it was last checked against
   uint32_t first_peer = kNone;
-  uint32_t hot_peer = kNone;  // of the last packet: tried first
+  uint32_t next_hop = kNone;  // of the hot peer
   // Of the other family (ADDITIONAL-ADDRESS-FAMILY); port 0: none.
   uint16_t second_relay = 0;
   uint16_t second_relay_port = 0;
@@ -78,12 +87,8 @@ struct alignas(64) SessionRecord {
   uint32_t user_bits = 0;  // of the user's hash: whose bandwidth it shares
 
   // --- line 1
+  HotPeer hot;
   std::array<Traffic, 2> traffic{};  // from the client (or the caller), to it
-  uint64_t refused = 0;              // packets of either direction that were dropped
-  int64_t expires = 0;
-  // Bandwidth: when the octets already sent would have been due (a leaky bucket), one each way.
-  // Of an anchored stream: when a packet last came, by leg.
-  std::array<int64_t, 2> paced{};
 };
 static_assert(sizeof(SessionRecord) == 128);
 
@@ -108,7 +113,9 @@ struct TurnDetails {
   uint64_t ticket = 0;                           // RFC 8016; 0: none
   std::array<std::byte, 32> connection_id{};     // MS-TURN's
   uint64_t sequences = 0;  // MS-TURN: the counters taken of the 64 up to `sequence`, that is bit 0
-  std::array<uint64_t, 23> spare{};
+  // Bandwidth: when the octets already sent would have been due (a leaky bucket), one each way.
+  std::array<int64_t, 2> paced{};
+  std::array<uint64_t, 19> spare{};
 };
 
 // Where one component (RTP or RTCP) of one side of an anchored stream is.
@@ -134,8 +141,9 @@ struct AnchorLeg {
   uint8_t payload_type = 0xff;  // of the last RTP packet: its clock is that of the jitter
   uint8_t reserved = 0;
   rtp::Reception reception;  // of RTP from there
+  int64_t heard = 0;         // when a packet last came from there
 };
-static_assert(sizeof(AnchorLeg) == 72);
+static_assert(sizeof(AnchorLeg) == 80);
 
 struct AnchorDetails {
   // By component, then by leg: RTP of both sides is one line.
@@ -143,7 +151,6 @@ struct AnchorDetails {
   std::array<AnchorLeg, 2> legs;
   uint64_t id = 0;
   uint64_t call = 0;
-  std::array<uint64_t, 4> spare{};
 };
 
 struct alignas(64) SessionDetails {
@@ -152,6 +159,8 @@ struct alignas(64) SessionDetails {
     AnchorDetails anchor;
   };
   int64_t created = 0;
+  int64_t expires = 0;
+  uint64_t refused = 0;     // packets of either direction that were dropped
   uint64_t user = 0;        // hash of the user's name: what quotas go by; of a call: of its Call-ID
   uint64_t connection = 0;  // of front; 0: UDP
   std::array<char, 48> user_name{};  // its beginning, for the operator; of a call: of its Call-ID
@@ -167,7 +176,7 @@ static_assert(sizeof(SessionDetails) == 512);
 // At the memory's beginning.
 struct alignas(64) MemoryHeader {
   static constexpr uint64_t kMagic = 0x6d656d6567646566;  // "fedgemem"
-  static constexpr uint32_t kFormat = 1;                  // counts up when a record changes
+  static constexpr uint32_t kFormat = 2;                  // counts up when a record changes
   uint64_t magic = 0;
   uint32_t format = 0;
   uint16_t worker = 0;

@@ -92,7 +92,7 @@ TEST_P(SharedBandwidth, M9_ATcpAllocationRelaysNoDatagrams) {
   EXPECT_EQ(site.deliver(site.channel_frame(flow, "x")).reason, Reason::no_route);
   EXPECT_EQ(site.count_dropped(Reason::no_session), 1u);
   EXPECT_EQ(site.count_dropped(Reason::no_route), 1u);
-  EXPECT_EQ(site.sessions(flow.worker).record(flow.session).refused, 2u);
+  EXPECT_EQ(site.sessions(flow.worker).details(flow.session).refused, 2u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Workers, SharedBandwidth, testing::Values(1, 2));

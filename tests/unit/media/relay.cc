@@ -189,7 +189,7 @@ TEST_P(Relaying, M1_nothing_passes_without_a_permission_or_a_channel) {
   ++other.port;
   EXPECT_EQ(site.deliver(Site::frame(other, flow.server, channel_data(0x4001, "out"))).reason,
             Reason::unauthenticated);
-  EXPECT_EQ(site.sessions(flow.worker).record(flow.session).refused, 3u);
+  EXPECT_EQ(site.sessions(flow.worker).details(flow.session).refused, 3u);
   EXPECT_EQ(site.count_dropped(Reason::no_permission), 2u);
 }
 

@@ -87,7 +87,7 @@ TEST(TurnAllocate, M1_LifetimesAreKeptWithinBounds) {
     TurnClient client(site, "8.1.1.1:" + std::to_string(port++));
     const Answer answer = client.allocate(with_number(Type::lifetime, wanted));
     EXPECT_EQ(answer.number(Type::lifetime), given) << wanted;
-    EXPECT_EQ(site.sessions->record(client.find()).expires,
+    EXPECT_EQ(site.sessions->details(client.find()).expires,
               to_ns(site.now + std::chrono::seconds(given)));
   }
   TurnClient client(site, "8.1.1.1:5000");
