@@ -1,5 +1,7 @@
 #include "dataplane/sip/anchor.h"
 
+#include <bit>
+
 #include "dataplane/sip/hash.h"
 #include "firmware/base/output.h"
 #include "firmware/wire/sip/message.h"
@@ -58,7 +60,9 @@ std::optional<AnchorRef> read_anchor(std::string_view text, std::string_view cal
   for (AnchorEnd& end : anchor.ends) {
     if (!take_hex(rest, 8, end.address) || !take_hex(rest, 4, end.port)) return std::nullopt;
   }
-  if (!take_hex(rest, 1, anchor.streams)) return std::nullopt;
+  if (!take_hex(rest, 1, anchor.streams) || !std::has_single_bit(anchor.streams)) {
+    return std::nullopt;
+  }
   return anchor;
 }
 

@@ -15,12 +15,20 @@ namespace fedge::sip {
 // Streams (m= lines) of one call, and so pairs of ports on each side: 1, 2, 4 or 8.
 inline constexpr uint32_t kMostStreams = 8;
 
-// Our ports on one side: stream i has `port` + 2 i and the odd one behind it.
+// Our ports on one side.
 struct AnchorEnd {
   uint32_t address = 0;  // AnchorPorts: a hash of realm and address
-  uint16_t port = 0;     // even
+  uint16_t port = 0;     // of the first stream, even
   friend bool operator==(const AnchorEnd&, const AnchorEnd&) = default;
 };
+
+// Streams lie in a run of pairs that begins at a multiple of their number, the first one anywhere
+// in it and the others behind, around the end: so the first streams, which most media is, are
+// spread over all workers of the fast path. Even; RTCP has the odd port behind it.
+constexpr uint16_t port_of_stream(uint16_t first_port, uint32_t streams, uint32_t stream) {
+  const uint32_t first = first_port / 2u;
+  return static_cast<uint16_t>(2 * (first - first % streams + (first + stream) % streams));
+}
 
 struct AnchorRef {
   uint64_t id = 0;  // a multiple of kMostStreams; stream i is id + i to the fast path. 0: none

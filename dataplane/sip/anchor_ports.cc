@@ -72,31 +72,32 @@ const RelayAddress* AnchorPorts::find(uint32_t key) const {
   return found == addresses_.end() ? nullptr : &*found;
 }
 
-bool AnchorPorts::is_free(const RelayAddress& address, uint32_t pair, uint32_t streams) {
-  if (pair < address.first_pair || pair + streams > address.first_pair + address.pairs)
+bool AnchorPorts::is_free(const RelayAddress& address, uint32_t first, uint32_t streams) {
+  const uint32_t begin = first - first % streams;
+  if (begin < address.first_pair || begin + streams > address.first_pair + address.pairs)
     return false;
-  const auto begin = address.held.begin() + (pair - address.first_pair);
-  return std::all_of(begin, begin + streams, [](uint64_t id) { return id == 0; });
+  const auto held = address.held.begin() + (begin - address.first_pair);
+  return std::all_of(held, held + streams, [](uint64_t id) { return id == 0; });
 }
 
-// A run of free pairs that begins at a multiple of its length, in one of this worker's groups;
-// at `offset` inside its group when that is given. Groups are taken in turn, so that late packets
-// of a call that has ended find its ports empty; in each the search begins elsewhere, so that
-// more workers of the fast path get calls. Not all: a run of two begins at an even pair, whose
-// owner is an even worker.
+// A run of free pairs in one of this worker's groups; at `offset` inside its group when that is
+// given. Groups are taken in turn, so that late packets of a call that has ended find its ports
+// empty; in each the first stream begins one pair behind the last call's, so that all workers of
+// the fast path get calls.
 std::optional<uint32_t> AnchorPorts::find_run(RelayAddress& address, uint32_t streams,
                                               std::optional<uint32_t> offset) const {
   const uint32_t first = address.first_pair / kGroup;
   const uint32_t groups = (address.first_pair + address.pairs - 1) / kGroup - first + 1;
+  const uint32_t begin = offset.value_or(address.turn);
   for (uint32_t i = 1; i <= groups; ++i) {
     const uint32_t at = (address.cursor + i) % groups;
     if ((first + at) % workers_ != worker_) continue;
     const uint32_t group = (first + at) * kGroup;
-    const uint32_t begin = offset.value_or((first + at) / workers_ * streams);
     for (uint32_t tried = 0; tried < (offset ? 1 : kGroup); tried += streams) {
       const uint32_t pair = group + (begin + tried) % kGroup;
       if (!is_free(address, pair, streams)) continue;
       address.cursor = at;
+      address.turn = begin + 1;
       return pair;
     }
   }
@@ -150,9 +151,10 @@ bool AnchorPorts::move_callee(AnchorRef& anchor, const Side& callee) {
   return false;
 }
 
-void AnchorPorts::hold(RelayAddress& address, uint32_t pair, uint32_t streams, uint64_t id) {
+void AnchorPorts::hold(RelayAddress& address, uint32_t first, uint32_t streams, uint64_t id) {
+  const uint32_t begin = first - first % streams;
   for (uint32_t i = 0; i < streams; ++i) {
-    uint64_t& held = address.held[pair - address.first_pair + i];
+    uint64_t& held = address.held[begin - address.first_pair + i];
     held_ += held == 0 ? 1 : 0;
     held = id;
   }
@@ -175,7 +177,8 @@ AnchorPorts::Claim AnchorPorts::claim(const AnchorRef& anchor) {
     for (const AnchorEnd& end : anchor.ends) {
       const auto a = std::ranges::find(addresses_, end.address, &RelayAddress::key);
       if (a == addresses_.end()) continue;
-      for (uint32_t pair = end.port / 2u; pair < end.port / 2u + anchor.streams; ++pair) {
+      for (uint32_t i = 0; i < anchor.streams; ++i) {
+        const uint32_t pair = port_of_stream(end.port, anchor.streams, i) / 2u;
         if (pair < a->first_pair || pair >= a->first_pair + a->pairs ||
             pair / kGroup % workers_ != worker_) {
           continue;
@@ -206,10 +209,10 @@ void AnchorPorts::mark(const Endpoint& local, uint64_t id) {
 void AnchorPorts::note_held(uint64_t id, const Endpoint& caller, const Endpoint& callee) {
   // A call lives as long as its first stream.
   if (id % kMostStreams != 0) return;
-  for (uint32_t i = 0; i < streams_of(id); ++i) {
-    const auto offset = static_cast<uint16_t>(2 * i);
-    mark({caller.address, static_cast<uint16_t>(caller.port + offset)}, id);
-    mark({callee.address, static_cast<uint16_t>(callee.port + offset)}, id);
+  const uint32_t streams = streams_of(id);
+  for (uint32_t i = 0; i < streams; ++i) {
+    mark({caller.address, port_of_stream(caller.port, streams, i)}, id);
+    mark({callee.address, port_of_stream(callee.port, streams, i)}, id);
   }
 }
 

@@ -23,6 +23,7 @@ struct RelayAddress {
   uint32_t pairs = 0;
   std::vector<uint64_t> held;  // the call's id of each pair; 0: free
   uint32_t cursor = 0;         // group that was taken from last
+  uint32_t turn = 0;           // where in a group the next run's first stream is
 };
 
 class AnchorPorts {
@@ -41,7 +42,8 @@ class AnchorPorts {
 
   // Ports for `streams` (1 to kMostStreams) on both sides; nothing when a realm has no pool of
   // that family, or none is free. `random` makes the id. Stream by stream both sides have the same
-  // pair modulo eight: the worker of the fast path that owns one owns the other.
+  // pair modulo eight: the worker of the fast path that owns one owns the other. First streams come
+  // evenly to all workers.
   struct Side {
     uint16_t realm = 0;
     bool is_v6 = false;
@@ -67,10 +69,11 @@ class AnchorPorts {
 
  private:
   static constexpr uint32_t kGroup = kMostStreams;
+  // Runs are named by the pair of their first stream.
   std::optional<uint32_t> find_run(RelayAddress& address, uint32_t streams,
                                    std::optional<uint32_t> offset) const;
-  static bool is_free(const RelayAddress& address, uint32_t pair, uint32_t streams);
-  void hold(RelayAddress& address, uint32_t pair, uint32_t streams, uint64_t id);
+  static bool is_free(const RelayAddress& address, uint32_t first, uint32_t streams);
+  void hold(RelayAddress& address, uint32_t first, uint32_t streams, uint64_t id);
   void mark(const Endpoint& local, uint64_t id);
 
   uint32_t worker_;

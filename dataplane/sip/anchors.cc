@@ -125,7 +125,7 @@ void Proxy::Core::tell_anchor(const AnchorRef& anchor, std::string_view call_id,
     if (address == nullptr) return;
     update.realms[i] = address->realm;
     update.locals[i] = {address->address,
-                        static_cast<uint16_t>(anchor.ends[i].port + 2 * remote.stream)};
+                        port_of_stream(anchor.ends[i].port, anchor.streams, remote.stream)};
   }
   update.remote = remote.rtp;
   update.remote_rtcp = remote.rtcp;

@@ -164,7 +164,7 @@ void SdpAnchor::rewrite_media(const sdp::Media& media, size_t index, const Ancho
   if ((media.connection || connection == nullptr) && !held) {
     editor.set_connection(media, face.address);
   }
-  const auto port = static_cast<uint16_t>(face.first_port + 2 * index);
+  const uint16_t port = port_of_stream(face.first_port, face.streams, static_cast<uint32_t>(index));
   const auto rtcp = static_cast<uint16_t>(port + 1);
   const bool muxed = has_mux(description_, media);
   editor.set_port(media, port);

@@ -1,7 +1,10 @@
 // M4: what our Record-Route says of a call's relay ports, and how ports are given out.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <deque>
 #include <set>
+#include <vector>
 
 #include "dataplane/sip/anchor_ports.h"
 #include "firmware/base/bytes.h"
@@ -110,7 +113,8 @@ TEST_P(Ports, M4_NoPortIsGivenTwiceAndBothSidesBelongToOneWorkerOfTheFastPath) {
       EXPECT_EQ(ref->ends[0].port / 2 % 8, ref->ends[1].port / 2 % 8);
       for (const AnchorEnd& end : ref->ends) {
         for (uint16_t i = 0; i < 4; ++i) {
-          EXPECT_TRUE(taken.emplace(end.address, static_cast<uint16_t>(end.port + i)).second);
+          const uint16_t port = port_of_stream(end.port, 2, i / 2u);
+          EXPECT_TRUE(taken.emplace(end.address, static_cast<uint16_t>(port + i % 2)).second);
         }
       }
     }
@@ -118,14 +122,59 @@ TEST_P(Ports, M4_NoPortIsGivenTwiceAndBothSidesBelongToOneWorkerOfTheFastPath) {
   EXPECT_EQ(calls, 16u);  // 64 ports, four a call
 }
 
-// Two workers of the fast path part the pairs into even and odd ones.
-TEST_P(Ports, M4_EachWorkerOfTheFastPathGetsItsShareOfCalls) {
-  use(Sections(50000, 50127));
-  for (AnchorPorts& worker : workers) {
-    const auto first = worker.take(kOutside, kInside, 1, 5);
-    const auto second = worker.take(kOutside, kInside, 1, 6);
-    ASSERT_TRUE(first && second);
-    EXPECT_NE(first->ends[0].port / 2 % 2, second->ends[0].port / 2 % 2);
+// Whatever calls have how many streams, and with calls that come and go: media of each stream is
+// the same for all workers of the fast path.
+TEST_P(Ports, M4_StreamsAreSpreadEvenlyOverTheWorkersOfTheFastPath) {
+  constexpr size_t kCalls = 320;
+  use(Sections(50000, 50511));
+  for (const uint32_t streams : {1u, 2u, 3u, 4u}) {
+    for (const uint32_t fastpath : {2u, 4u, 8u}) {
+      std::array<std::array<size_t, 8>, 4> of_stream{};
+      std::deque<std::pair<AnchorPorts*, uint64_t>> held;
+      for (size_t call = 0; call < kCalls; ++call) {
+        AnchorPorts& worker = workers[call % workers.size()];
+        if (held.size() == 16) {
+          held.front().first->release(held.front().second);
+          held.pop_front();
+        }
+        const auto ref = worker.take(kOutside, kInside, streams, call);
+        ASSERT_TRUE(ref);
+        held.emplace_back(&worker, ref->id);
+        for (uint32_t i = 0; i < streams; ++i) {
+          const uint16_t caller = port_of_stream(ref->ends[0].port, ref->streams, i);
+          const uint16_t callee = port_of_stream(ref->ends[1].port, ref->streams, i);
+          EXPECT_EQ(caller / 2 % 8, callee / 2 % 8);
+          ++of_stream[i][caller / 2u % fastpath];
+        }
+      }
+      for (uint32_t i = 0; i < streams; ++i) {
+        for (uint32_t w = 0; w < fastpath; ++w) {
+          const double share = static_cast<double>(of_stream[i][w] * fastpath) / kCalls;
+          EXPECT_NEAR(share, 1, 0.1)
+              << "stream " << i << " of " << streams << ", worker " << w << " of " << fastpath;
+        }
+      }
+      for (const auto& [worker, id] : held) worker->release(id);
+    }
+  }
+}
+
+TEST_P(Ports, M4_AFullPoolIsUsedUpWhereverItsRunsBegin) {
+  for (const uint32_t streams : {1u, 2u, 4u, 8u}) {
+    std::set<std::pair<uint32_t, uint16_t>> taken;
+    std::vector<std::pair<AnchorPorts*, uint64_t>> held;
+    for (AnchorPorts& worker : workers) {
+      while (const auto ref = worker.take(kOutside, kInside, streams, held.size() + 1)) {
+        held.emplace_back(&worker, ref->id);
+        for (const AnchorEnd& end : ref->ends) {
+          for (uint32_t i = 0; i < streams; ++i) {
+            EXPECT_TRUE(taken.emplace(end.address, port_of_stream(end.port, streams, i)).second);
+          }
+        }
+      }
+    }
+    EXPECT_EQ(taken.size(), 64u) << streams;  // 32 pairs on both sides
+    for (const auto& [worker, id] : held) worker->release(id);
   }
 }
 
@@ -154,7 +203,7 @@ TEST_P(Ports, M4_PortsComeBackAndAreNotUsedAgainAtOnce) {
   const auto second = workers[0].take(kOutside, kInside, 8, 6);
   ASSERT_TRUE(second);
   // With four workers each has one group.
-  EXPECT_EQ(second->ends[0] == first->ends[0], GetParam() == 4);
+  EXPECT_EQ(second->ends[0].port / 16 == first->ends[0].port / 16, GetParam() == 4);
 }
 
 TEST_P(Ports, M4_APublishKeepsWhatIsHeld) {
@@ -169,8 +218,10 @@ TEST_P(Ports, M4_APublishKeepsWhatIsHeld) {
 }
 
 TEST_P(Ports, M4_WhatTheFastPathHoldsIsNotGivenOutAfterARestart) {
-  const auto ref = workers[0].take(kOutside, kInside, 1, 5);
-  ASSERT_TRUE(ref);
+  const auto before = workers[0].take(kOutside, kInside, 1, 5);
+  const auto ref = workers[0].take(kOutside, kInside, 2, 6);
+  ASSERT_TRUE(before && ref);
+  EXPECT_EQ(ref->ends[0].port % 4, 2);  // begins in the middle of its run
   workers = make();
   use(Sections());
   for (AnchorPorts& worker : workers) {
@@ -178,13 +229,15 @@ TEST_P(Ports, M4_WhatTheFastPathHoldsIsNotGivenOutAfterARestart) {
                      {*IpAddress::parse("10.0.0.1"), ref->ends[1].port});
   }
   for (AnchorPorts& worker : workers) {
-    while (const auto other = worker.take(kOutside, kInside, 1, 6)) {
-      EXPECT_NE(other->ends[0], ref->ends[0]);
-      EXPECT_NE(other->ends[1], ref->ends[1]);
+    while (const auto other = worker.take(kOutside, kInside, 1, 7)) {
+      for (const uint32_t i : {0u, 1u}) {
+        EXPECT_NE(other->ends[0].port, port_of_stream(ref->ends[0].port, 2, i));
+        EXPECT_NE(other->ends[1].port, port_of_stream(ref->ends[1].port, 2, i));
+      }
     }
     worker.release(ref->id);
   }
-  const auto again = workers[0].take(kOutside, kInside, 1, 7);
+  const auto again = workers[0].take(kOutside, kInside, 2, 8);
   EXPECT_TRUE(again);
 }
 

@@ -352,7 +352,7 @@ TEST_F(AnchoredCalls, M4_AnEndedCallsReferenceOpensNoPortsOfTheNext) {
   second.branch = "z9hG4bK-b";
   second.call_id = "call-2";
   Taken next = start(second);
-  ASSERT_EQ(port_of(next.message()), port);
+  ASSERT_EQ(port_of(next.message()) / 4, port / 4) << "the pool has one run of two streams";
   const uint64_t call = last().call;
 
   receive(from_partner(), replay);
