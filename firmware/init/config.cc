@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
@@ -195,14 +196,17 @@ Config read_root(json::Value root, Errors& errors) {
     else
       reader.wrong(watchdog, "true or false");
   }
-  const auto workers = [&](const char* name, int64_t most) {
-    const json::Value value = reader.find(name);
-    const auto number = value ? value.integer(1, most) : 1;
-    if (!number) reader.wrong(value, "a number from 1 to " + std::to_string(most));
-    return number.value_or(1);
-  };
-  config.signal_workers = static_cast<uint32_t>(workers("signal_workers", kMostSignalWorkers));
-  config.fastpath_workers = static_cast<uint8_t>(workers("fastpath_workers", kMostFastpathWorkers));
+  if (const json::Value workers = reader.find("signal_workers")) {
+    const auto number = workers.integer(1, kMostSignalWorkers);
+    if (!number) reader.wrong(workers, "a number from 1 to " + std::to_string(kMostSignalWorkers));
+    config.signal_workers = static_cast<uint32_t>(number.value_or(1));
+  }
+  if (const json::Value workers = reader.find("fastpath_workers")) {
+    const auto number = workers.integer(1, kMostFastpathWorkers);
+    const bool is_right = number && std::has_single_bit(static_cast<uint64_t>(*number));
+    if (!is_right) reader.wrong(workers, "1, 2, 4 or 8");
+    config.fastpath_workers = static_cast<uint8_t>(is_right ? *number : 1);
+  }
   config.ports = read_ports(reader.need("ports"), errors);
   return config;
 }

@@ -19,9 +19,11 @@ struct Config {
   std::string programs;  // folder of fedge-control and the others, absolute
   Endpoint management;   // where the REST interface listens before anything else is published
   std::vector<board::Port> ports;
-  bool watchdog = false;         // this instance pets the machine's watchdog
-  uint32_t signal_workers = 1;   // threads of fedge-signal that carry messages: 1 to 16
-  uint8_t fastpath_workers = 1;  // threads of fedge-fastpath that carry packets: 1 to 8
+  bool watchdog = false;        // this instance pets the machine's watchdog
+  uint32_t signal_workers = 1;  // threads of fedge-signal that carry messages: 1 to 16
+  // Threads of fedge-fastpath that carry packets: 1, 2, 4 or 8. Both sides of an anchored stream
+  // have the same pair of ports modulo eight: so one worker owns both.
+  uint8_t fastpath_workers = 1;
   // Of the command line: what the first control is told about a damaged database.
   bool recover_database = false;
 };
