@@ -57,15 +57,20 @@ void Relay::process(std::span<Packet> burst, Instant now) {
 
 // In one piece: what a stage keeps in registers stays there.
 [[gnu::flatten]] void Relay::process_once(std::span<Packet> burst, Items& items) {
-  // Loops that do nothing but ask: the more loads of different packets wait together, the better.
+  // Each stage asks for what the next one reads as soon as it knows; then a loop that does nothing
+  // but load the same: what page tables must be walked for was given up, and waits together here.
   for (const Packet& packet : burst) touch(packet.frame);
-  for (size_t i = 0; i < burst.size(); ++i) items[i].way = recognise(burst[i], items[i]);
-  for (size_t i = 0; i < burst.size(); ++i) touch(items[i].next);
-  for (size_t i = 0; i < burst.size(); ++i) look_up(items[i]);
   for (size_t i = 0; i < burst.size(); ++i) {
-    touch(items[i].next);
+    items[i].way = recognise(burst[i], items[i]);
+    __builtin_prefetch(items[i].next);
+  }
+  for (size_t i = 0; i < burst.size(); ++i) touch(items[i].next);
+  for (size_t i = 0; i < burst.size(); ++i) {
+    look_up(items[i]);
+    __builtin_prefetch(items[i].next);
     __builtin_prefetch(static_cast<const std::byte*>(items[i].next) + 64, 1);
   }
+  for (size_t i = 0; i < burst.size(); ++i) touch(items[i].next);
   for (size_t i = 0; i < burst.size(); ++i) prefetch_details(items[i]);
   for (size_t i = 0; i < burst.size(); ++i) {
     switch (items[i].way) {
@@ -107,15 +112,15 @@ Relay::Way Relay::recognise(Packet& packet, Item& item) {
     __builtin_prefetch(packet.frame - turn::kChannelHeaderSize, 1);
     item.next = &sessions_.slots()[at.slot(arrival.destination_port)];
   } else if (packet.hops == 0 && at.serves(arrival.destination_port)) {
-    if (workers != 1) owner = owner_of_client(arrival.source, arrival.source_port, workers);
+    if (workers != 1 && !packet.strayed) {
+      owner = owner_of_client(arrival.source, arrival.source_port, workers);
+    }
     way = Way::from_client;
     item.key = Sessions::index_key(arrival.source, arrival.source_port, arrival.destination_port);
     item.next = sessions_.index().line(item.key);
   }
   if (owner == sessions_.worker()) return way;
-  packet.fate = Fate::hand_over;
-  packet.worker = owner;
-  ++counts_.handed_over;
+  hand_over(packet, owner);
   return Way::none;
 }
 
@@ -263,6 +268,7 @@ void Relay::relay_from_client(Packet& packet, Item& item) {
   if (item.arrival.payload_size == 0) return drop(packet, Reason::unknown_datagram);
   const uint32_t session = find_clients_session(item);
   item.session = session;
+  if (session == kNone && follow_stray(packet, item)) return;
   if (session != kNone && sessions_.record(session).plan != sequence_) [[unlikely]] {
     if (!renew(packet, session)) return;
   }
