@@ -46,7 +46,9 @@ MediaControl::MediaControl(const Mirror& mirror, Crossing& crossing, int event)
       crossing_(crossing),
       event_(event),
       quotas_(random_seed()),
-      parts_(crossing.workers()) {}
+      parts_(crossing.workers()) {
+  (void)::getrandom(nonce_key_.data(), nonce_key_.size(), 0);
+}
 
 Status MediaControl::take_key(const Fd& key) {
   auto read = pki::read_sealing_key(key.get());
@@ -56,7 +58,7 @@ Status MediaControl::take_key(const Fd& key) {
 }
 
 Result<bool> MediaControl::take_memory(const link::SessionMemory& message, const Fd& memory) {
-  const MediaSurroundings surroundings{crossing_.workers(), quotas_, mirror_, event_};
+  const MediaSurroundings surroundings{crossing_.workers(), quotas_, mirror_, event_, nonce_key_};
   if (message.workers != parts_.size() || message.worker >= parts_.size()) {
     return fail("media", "session memory for " + std::to_string(message.workers) +
                              " workers, of which there are " + std::to_string(parts_.size()));

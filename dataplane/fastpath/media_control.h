@@ -58,6 +58,7 @@ class MediaControl {
   const int event_;
   media::Quotas quotas_;
   pki::Secret sealing_key_;
+  std::array<std::byte, pki::Cmac::kKeySize> nonce_key_{};
   uint32_t sequence_ = 1;
   std::vector<std::unique_ptr<MediaPart>> parts_;  // by worker
   // What came before the workers had their sessions: from signal and front, which start with us.

@@ -42,6 +42,7 @@ Result<std::unique_ptr<MediaPart>> MediaPart::open(const Fd& memory, uint8_t wor
       return fail_errno("media", "the kernel gives no random octets");
     }
   }
+  std::ranges::copy(surroundings.nonce_key, setup.seed.begin());
   part->turn_ =
       std::make_unique<media::TurnServer>(*part->sessions_, surroundings.quotas, part.get(), setup);
   part->ms_turn_ =

@@ -20,6 +20,7 @@
 #include "dataplane/media/turn_server.h"
 #include "dataplane/media/turn_tcp.h"
 #include "firmware/link/messages.h"
+#include "firmware/pki/cmac.h"
 
 namespace fedge::fastpath {
 
@@ -35,6 +36,8 @@ struct MediaSurroundings {
   media::Quotas& quotas;
   const Mirror& mirror;
   int event;  // an eventfd that wakes the control thread
+  // Of nonces: a client may come to another worker with what one has given it.
+  std::span<const std::byte, pki::Cmac::kKeySize> nonce_key;
 };
 
 class MediaPart final : public media::EndListener, public media::TcpRelay {

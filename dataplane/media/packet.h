@@ -57,6 +57,7 @@ struct Packet {
   Fate fate = Fate::other;
   Reason reason = Reason::none;
   uint8_t worker = 0;
+  bool strayed = false;  // handed over for its client's session, whosever the client's address is
   ConnectionId connection = 0;
   // Of front's connections only: the five-tuple.
   Endpoint client;

@@ -9,6 +9,7 @@
 
 #include "dataplane/media/address.h"
 #include "dataplane/media/bandwidth.h"
+#include "dataplane/media/strays.h"
 
 namespace fedge::media {
 
@@ -26,7 +27,9 @@ class Quotas {
   uint32_t of_user(uint64_t user) const { return count(0, user); }
   uint32_t of_source(uint64_t source) const { return count(1, source); }
   uint32_t total() const { return total_.load(std::memory_order_relaxed); }
+  // What else all workers share.
   Bandwidth& bandwidth() { return bandwidth_; }
+  Strays& strays() { return strays_; }
 
  private:
   static constexpr uint32_t kCells = 1 << 18;
@@ -38,6 +41,7 @@ class Quotas {
   uint64_t seed_;
   std::atomic<uint32_t> total_{0};
   Bandwidth bandwidth_;
+  Strays strays_;
   std::unique_ptr<std::array<Row, 4>> rows_;  // two of users, two of sources
 };
 

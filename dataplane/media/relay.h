@@ -73,6 +73,16 @@ class Relay {
                      uint32_t& next_hop, uint64_t& mac_word);
   bool take_send_indication(Packet& packet, const Item& item, uint32_t session);
   void ask_server(Packet& packet, Item& item, uint32_t session);
+  bool follow_stray(Packet& packet, const Item& item);
+  void hand_over_stray(Packet& packet, uint8_t worker) {
+    packet.strayed = true;
+    hand_over(packet, worker);
+  }
+  void hand_over(Packet& packet, uint8_t worker) {
+    packet.fate = Fate::hand_over;
+    packet.worker = worker;
+    ++counts_.handed_over;
+  }
   void relay_from_front(Packet& packet, Item& item);
   void send_to_front(Packet& packet, uint32_t session, Departure& out, const Item& item);
 

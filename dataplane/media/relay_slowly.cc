@@ -103,6 +103,15 @@ bool Relay::take_send_indication(Packet& packet, const Item& item, uint32_t sess
 
 // --- requests ------------------------------------------------------------------------------------
 
+// A client of whom nothing is known here: its session may be another worker's.
+bool Relay::follow_stray(Packet& packet, const Item& item) {
+  if (sessions_.workers() == 1 || packet.strayed) return false;
+  const uint8_t worker = sessions_.quotas().strays().find(item.key);
+  if (worker == Strays::kNobody || worker == sessions_.worker()) return false;
+  hand_over_stray(packet, worker);
+  return true;
+}
+
 void Relay::ask_server(Packet& packet, Item& item, uint32_t session) {
   const Arrival& arrival = item.arrival;
   const bool by_front = item.way == Way::from_front;
@@ -122,6 +131,7 @@ void Relay::ask_server(Packet& packet, Item& item, uint32_t session) {
   packet.reason = Reason::none;
   const size_t size = stun_.on_stun(request, *plan_, now_);
   if (size == 0) {
+    if (request.owner != Request::kOwn) return hand_over_stray(packet, request.owner);
     if (request.carried.peer != kNone) return relay_carried(packet, item, request);
     return drop(packet, packet.reason);
   }

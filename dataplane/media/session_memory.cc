@@ -129,7 +129,13 @@ bool Adopter::holds(uint32_t session) {
   if (!is_own_port(record.relay_port) || !is_own_port(record.second_relay_port)) return false;
   const bool whole = record.kind == SessionKind::anchor ? has_anchor(record, details.anchor)
                                                         : has_client(record, details);
-  return whole && is_alone(session) && takes_peers(session);
+  if (!whole || !is_alone(session)) return false;
+  const bool is_stray = (record.flags & session_flag::kStray) != 0;
+  Strays& strays = sessions_.quotas_.strays();
+  if (is_stray && !strays.add(sessions_.key_of(session), sessions_.worker_)) return false;
+  if (takes_peers(session)) return true;
+  if (is_stray) strays.remove(sessions_.key_of(session), sessions_.worker_);
+  return false;
 }
 
 bool Adopter::has_client(const SessionRecord& record, const SessionDetails& details) const {
@@ -138,8 +144,8 @@ bool Adopter::has_client(const SessionRecord& record, const SessionDetails& deta
   if (details.turn.key_size > details.turn.key.size()) return false;
   const bool holds_next = (record.flags & session_flag::kHoldsNextPort) != 0;
   if (holds_next && (record.relay_port == 0 || record.relay_port % 2 != 0)) return false;
-  return !by_udp || owner_of_client(record.client, record.client_port, sessions_.workers_) ==
-                        sessions_.worker_;
+  const bool is_stray = (record.flags & session_flag::kStray) != 0;
+  return is_stray == sessions_.is_strays(record.transport, record.client, record.client_port);
 }
 
 bool Adopter::has_anchor(const SessionRecord& record, const AnchorDetails& anchor) const {

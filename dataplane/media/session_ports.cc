@@ -160,7 +160,9 @@ void Sessions::set_anchor_port(uint32_t session, size_t component, size_t leg, R
   copy_name(plan_->realms()[at.realm].name, leg == 0 ? details.client_realm : details.relay_realm);
 }
 
-uint64_t Sessions::new_reservation(uint32_t session) { return next_random() << 32 | session; }
+uint64_t Sessions::new_reservation(uint32_t session) {
+  return next_random() << 32 | uint64_t{worker_} << 28 | session;
+}
 
 void Sessions::hold_next_port(uint32_t session, uint64_t token, Instant until) {
   records_[session].flags |= session_flag::kHoldsNextPort;
@@ -170,7 +172,7 @@ void Sessions::hold_next_port(uint32_t session, uint64_t token, Instant until) {
 }
 
 uint32_t Sessions::find_reservation(uint64_t token) const {
-  const auto session = static_cast<uint32_t>(token);
+  const auto session = static_cast<uint32_t>(token & 0xfffffff);
   if (!in_use(session) || records_[session].kind == SessionKind::anchor) return kNone;
   const bool holds = (records_[session].flags & session_flag::kHoldsNextPort) != 0;
   return holds && details_[session].turn.reservation == token ? session : kNone;

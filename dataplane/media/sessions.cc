@@ -67,7 +67,12 @@ void Sessions::file(uint32_t session) {
 }
 
 void Sessions::unfile(uint32_t session) {
-  const bool is_anchor = records_[session].kind == SessionKind::anchor;
+  SessionRecord& record = records_[session];
+  if ((record.flags & session_flag::kStray) != 0) {
+    record.flags &= static_cast<uint8_t>(~session_flag::kStray);
+    quotas_.strays().remove(key_of(session), worker_);
+  }
+  const bool is_anchor = record.kind == SessionKind::anchor;
   index_.remove(is_anchor ? anchor_key(details_[session].anchor.id) : key_of(session), session);
 }
 
@@ -86,8 +91,15 @@ uint32_t Sessions::take_record() {
 }
 
 uint32_t Sessions::create(const NewSession& what, Instant now) {
+  const uint64_t key = index_key(what.client, what.client_port, what.server_port);
+  const bool is_stray =
+      what.kind != SessionKind::anchor && is_strays(what.transport, what.client, what.client_port);
   const uint32_t session = take_record();
   if (session == kNone) return kNone;
+  if (is_stray && !quotas_.strays().add(key, worker_)) {
+    free_next_[session] = std::exchange(free_session_, session);
+    return kNone;
+  }
   SessionRecord& record = records_[session];
   const uint32_t generation = std::max(record.generation, 1u);
   record = {};
@@ -99,6 +111,7 @@ uint32_t Sessions::create(const NewSession& what, Instant now) {
   record.client_port = what.client_port;
   record.plan = plan_->sequence();
   record.user_bits = static_cast<uint32_t>(what.user);
+  if (is_stray) record.flags |= session_flag::kStray;
   SessionDetails& details = details_[session];
   details = {};
   if (what.kind == SessionKind::anchor) {
@@ -131,6 +144,9 @@ bool Sessions::move(uint32_t session, const NewSession& where) {
                                                              where.server, where.server_port);
   if (there == session) return true;
   if (there != kNone) return false;
+  const bool is_stray = is_strays(where.transport, where.client, where.client_port);
+  const uint64_t key = index_key(where.client, where.client_port, where.server_port);
+  if (is_stray && !quotas_.strays().add(key, worker_)) return false;
   SessionRecord& record = records_[session];
   SessionDetails& details = details_[session];
   unfile(session);
@@ -145,6 +161,7 @@ bool Sessions::move(uint32_t session, const NewSession& where) {
   details.connection = where.connection;
   copy_text(where.client_realm, details.client_realm);
   quotas_.add(details.user, source_hash(record.client));
+  if (is_stray) record.flags |= session_flag::kStray;
   file(session);
   return true;
 }

@@ -153,8 +153,9 @@ class Sessions {
   uint32_t free_ports(uint8_t family) const;  // of this worker's TURN pools
 
   // --- sessions ---
-  // kNone: the table is full. Counted by the quotas; whether they allow it is the caller's
-  // question before. Without a relay port and without an end until those are set.
+  // kNone: the table is full, or that of strays for a client that another worker hands over.
+  // Counted by the quotas; whether they allow it is the caller's question before. Without a relay
+  // port and without an end until those are set.
   uint32_t create(const NewSession& what, Instant now);
   // The port was taken before; from now on it leads to the session. A second one is of the other
   // family.
@@ -168,11 +169,13 @@ class Sessions {
   // The session that holds a port by that token (new_reservation() made it), kNone: none of this
   // worker. take_held() makes the port the caller's.
   uint64_t new_reservation(uint32_t session);
+  // Whose the session is; maybe nobody's, of a token that was made up.
+  static uint8_t worker_of_reservation(uint64_t token) { return token >> 28 & 0xf; }
   uint32_t find_reservation(uint64_t token) const;
   RelayPort take_held(uint32_t session);
   void set_expiry(uint32_t session, Instant until);
   // RFC 8016: the client is elsewhere now (transport, client, server, connection and realm of
-  // `where`). False: another session is there.
+  // `where`). False: another session is there, or there is no room for more strays.
   bool move(uint32_t session, const NewSession& where);
   void end(uint32_t session, EndCause cause);
 
@@ -233,6 +236,10 @@ class Sessions {
   void release_ports(uint32_t session);
   static uint64_t anchor_key(uint64_t anchor) { return connection_key(~anchor); }
   uint64_t key_of(uint32_t session) const;
+  bool is_strays(ClientTransport transport, const Address& client, uint16_t client_port) const {
+    return transport == ClientTransport::udp &&
+           owner_of_client(client, client_port, workers_) != worker_;
+  }
   uint32_t take_record();
   void number_all_ports();
   bool take_pair(const RelayRange& range, PortWish wish, RelayPort& out);

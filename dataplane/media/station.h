@@ -45,6 +45,10 @@ struct Request {
     uint16_t at = 0;
     uint16_t size = 0;
   } carried;
+  // Out, likewise: the worker whose session it is about, when that is another one. The message is
+  // as it came then.
+  uint8_t owner = kOwn;
+  static constexpr uint8_t kOwn = 0xff;
 };
 
 // The TURN and MS-TURN servers, called once for each request.

@@ -182,6 +182,9 @@ size_t TurnServer::on_allocate(Exchange& exchange) {
   }
   Wishes wishes;
   if (const auto error = read_wishes(exchange, wishes)) return refuse(exchange, *error);
+  if (wishes.reservation != 0 &&
+      is_of_another(exchange, Sessions::worker_of_reservation(wishes.reservation)))
+    return 0;
   if (exchange.plan.limits().draining != 0) return redirect(exchange);
   if (const auto error = check_quotas(quotas_, exchange.plan.limits(), exchange.request.client,
                                       exchange.user.hash))

@@ -60,8 +60,8 @@ size_t TurnServer::on_refresh(Exchange& exchange) {
 size_t TurnServer::on_move(Exchange& exchange, Bytes octets) {
   const auto ticket = Ticket::read(octets);
   if (!ticket) return refuse(exchange, Error::bad_request);
-  // Packets from there would come to the worker that this request came to, not to the owner.
-  if (ticket->worker != sessions_.worker()) return refuse(exchange, Error::mobility_forbidden);
+  if (is_of_another(exchange, ticket->worker)) return 0;
+  if (ticket->worker != sessions_.worker()) return refuse(exchange, Error::bad_request);
   const uint32_t session = sessions_.find(ticket->session);
   if (session == kNone || sessions_.record(session).kind != SessionKind::turn)
     return refuse(exchange, Error::allocation_mismatch);

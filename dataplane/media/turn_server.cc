@@ -42,6 +42,13 @@ size_t TurnServer::drop(Exchange& exchange, Reason reason) {
   return 0;
 }
 
+// What a client was told names a worker: when it is another one, the request goes there.
+bool TurnServer::is_of_another(Exchange& exchange, uint8_t worker) {
+  if (worker == sessions_.worker() || worker >= sessions_.workers()) return false;
+  exchange.request.owner = worker;
+  return true;
+}
+
 size_t TurnServer::on_stun(Request& request, const Plan& plan, Instant now) {
   Exchange exchange{.request = request, .plan = plan, .now = now, .message = {}, .user = {}};
   stun::Message& message = exchange.message;

@@ -25,7 +25,8 @@ class TcpRelay;  // turn_tcp.h
 class TurnServer : public StunHandler, public EndListener {
  public:
   struct Setup {
-    std::array<std::byte, 32> seed{};  // random; another after each start
+    // Random; another after each start. Of the first half, nonces, all workers have the same.
+    std::array<std::byte, 32> seed{};
     AnswerLimit::Rate strangers;
   };
   // `tcp` carries RFC 6062's connections; null: those allocations are refused. All arguments
@@ -97,6 +98,7 @@ class TurnServer : public StunHandler, public EndListener {
   static const Method* find_method(uint16_t method);
 
   size_t drop(Exchange& exchange, Reason reason);
+  bool is_of_another(Exchange& exchange, uint8_t worker);
   size_t on_binding(Exchange& exchange);
   size_t on_request(Exchange& exchange, const Method& method);
   Proof check_sender(Exchange& exchange);

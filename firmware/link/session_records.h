@@ -98,6 +98,8 @@ inline constexpr uint8_t kMobile = 1;  // RFC 8016
 inline constexpr uint8_t kHoldsNextPort = 2;
 // RFC 6062: the relay port is front's, for TCP; nothing of UDP goes through it.
 inline constexpr uint8_t kTcpRelay = 4;
+// Its client's address is another worker's, which hands over what comes from there.
+inline constexpr uint8_t kStray = 8;
 }  // namespace session_flag
 
 // What only requests need, of TURN and MS-TURN.
