@@ -1,11 +1,15 @@
 """M4: media of calls with a partner that knows no ICE goes through the box."""
 import asyncio
+import contextlib
 
 import pytest
 
-from tests.lib import rtp, topology
+from tests.lib import phones, rtp, topology
 from tests.lib.appliance import wait_until
 from tests.lib.calls import with_calls
+
+
+CALLS, RATE, SECONDS = 100, 50, 10
 
 
 @pytest.fixture
@@ -60,6 +64,75 @@ def test_M4_nobody_else_is_heard_nor_hears(media_site):
             thief.close()
 
     asyncio.run(with_calls(media_site, 1, work))
+
+
+def counted(site):
+    """Where packets can get lost in the box, and how often it was held up."""
+    return {name: count for name, count in site.appliance.metrics().items()
+            if count and any(word in name for word in ("drop", "missed", "back_pressure", "nobuf"))}
+
+
+def nothing(_calls):
+    pass
+
+
+def talk_all(site, before=nothing, during=nothing, after=nothing):
+    """A hundred calls at the pace of speech for ten seconds, both ways: none of their packets is
+    lost or comes twice, all come from the ports that SDP named, and nobody else's come."""
+    with contextlib.closing(phones.Crowd(site, CALLS)) as crowd:
+        def talk(calls):
+            before(calls)
+            crowd.talk(calls, RATE)
+            during(calls)
+            wait_until(lambda: crowd.sent() >= SECONDS * RATE, 6 * SECONDS, "all have talked",
+                       every=0.5)
+            crowd.stop()
+            with contextlib.suppress(TimeoutError):
+                wait_until(lambda: not crowd.heard()["lost"], 5, "the last packets", every=0.5)
+
+        async def work(calls, client):
+            await asyncio.to_thread(talk, calls)
+            for call in calls:
+                assert (await call.end(client)).status == 200
+            await asyncio.to_thread(after, calls)
+
+        asyncio.run(with_calls(site, CALLS, work, crowd.ends))
+        sums = crowd.heard()
+    assert not sums["lost"], (len(sums["lost"]), sums["lost"][:20], sums["sent"], counted(site))
+    assert sums["received"] == sums["sent"] >= 2 * CALLS * SECONDS * RATE
+    assert not sums["repeated"] and not sums["misplaced"] and not sums["strange"], sums
+
+
+def test_M4_a_hundred_calls_at_the_pace_of_speech_lose_nothing(media_site):
+    talk_all(media_site)
+
+
+@contextlib.contextmanager
+def thieves(site):
+    """A third address on each side; yields what sends one packet to every port near the calls'."""
+    with contextlib.ExitStack() as stack:
+        ends = []
+        for namespace, address in ((site.lab.partner, "10.1.0.66"), (site.lab.inside, "10.2.0.66")):
+            namespace.sh("ip", "addr", "add", f"{address}/24", "dev", "eth0")
+            ends.append(rtp.End(namespace, address, "thief"))
+            stack.callback(ends[-1].close)
+
+        def spray(calls):
+            for thief, targets in zip(ends, ([c.to_called for c in calls],
+                                             [c.to_caller for c in calls])):
+                ports = [port for _, port in targets]
+                for port in range(min(ports) - 8, max(ports) + 8):
+                    thief.send((targets[0][0], port), gap=0.0005)
+
+        yield spray
+        assert not any(end.heard for end in ends)
+
+
+def test_M4_nobody_gets_into_a_hundred_calls_nor_hears_them(media_site):
+    with thieves(media_site) as spray:
+        talk_all(media_site, spray, spray, spray)
+    foreign = 'fedge_media_dropped_total{reason="source_foreign"}'
+    wait_until(lambda: media_site.appliance.metrics()[foreign] >= 4 * CALLS, 5, "it was refused")
 
 
 def test_M4_M6_a_bye_ends_the_session_that_was_shown(media_site):

@@ -9,9 +9,10 @@ SDP = ("Content-Type", "application/sdp")
 class Call:
     """A call from outside, with an end of RTP on both sides."""
 
-    def __init__(self, site, number=0):
-        self.caller = rtp.End(site.lab.partner, site.partner.addresses["4"], f"out{number}")
-        self.called = rtp.End(site.lab.inside, site.inside.addresses["4"], f"in{number}")
+    def __init__(self, site, number=0, ends=None):
+        self.caller, self.called = ends or (
+            rtp.End(site.lab.partner, site.partner.addresses["4"], f"out{number}"),
+            rtp.End(site.lab.inside, site.inside.addresses["4"], f"in{number}"))
 
     async def start(self, client, server):
         server.sdp.append(rtp.offer(self.called))
@@ -65,12 +66,12 @@ class Phones:
         return [] if request.method == "ACK" else [sip.reply(request, 200, "OK")]
 
 
-async def with_calls(site, count, work):
-    """Establishes so many calls, then runs `work(calls, client)`."""
+async def with_calls(site, count, work, ends=None):
+    """Establishes so many calls, then runs `work(calls, client)`. `ends(i)`: both ends of call i."""
     phones = Phones(site)
     await phones.server.start()
     client = await site.partner.client().connect()
-    calls = [Call(site, i) for i in range(count)]
+    calls = [Call(site, i, ends(i) if ends else None) for i in range(count)]
     try:
         for call in calls:
             await call.start(client, phones)
