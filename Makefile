@@ -131,8 +131,8 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 folder_of_wire_ms_turn := firmware/wire/ms_turn
 unit_of  = $(or $(folder_of_$(1)),$(lastword $(filter %/$(subst _,/,$(1)),$(LIBRARIES))),$(lastword $(LIBRARIES)))
 # What a unit test takes from another one's folder.
-lent_to_signal := tests/unit/pki/authority.cc
-lent_to_front := tests/unit/pki/authority.cc
+lent_to_signal := tests/unit/pki/authority.cc tests/unit/pki/published.cc
+lent_to_front := $(lent_to_signal)
 define unit_rule
 $(BUILD)/tests/$(1): $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard tests/unit/$(1)/*.cc) $(lent_to_$(1))) $(call needs,$(call unit_of,$(1)))
 	@mkdir -p $$(@D)
@@ -162,12 +162,13 @@ run: deps
 unit: unit-binaries
 	@tests/tools/run-unit $(UNIT_TESTS)
 
-# sip_load makes the load of test_overload.py.
-integration: all $(BUILD)/bench/sip_load
+# What makes the load of test_overload.py and test_anchor.py.
+TEST_LOADS := $(BUILD)/bench/sip_load $(BUILD)/bench/rtp_peer
+integration: all $(TEST_LOADS)
 	@tests/tools/run-integration $(TESTS)
 
 test: deps
-	@$(MAKE) --no-print-directory -j2 all unit-binaries $(BUILD)/bench/sip_load
+	@$(MAKE) --no-print-directory -j2 all unit-binaries $(TEST_LOADS)
 	@tests/tools/run-tests $(UNIT_TESTS)
 
 lint: deps

@@ -49,20 +49,6 @@ std::vector<uint16_t> places_of(const std::vector<std::string>& before,
   return out;
 }
 
-bool has_section(const link::SnapshotOffer& offer, snapshot::Kind kind) {
-  return std::ranges::count(offer.sections, kind, &link::SectionRef::kind) != 0;
-}
-
-// The section of a kind among what the offer brought.
-template <class Root>
-Result<snapshot::Section<Root>> open_section(const link::SnapshotOffer& offer, std::span<Fd> fds) {
-  for (size_t i = 0; i < offer.sections.size(); ++i) {
-    if (offer.sections[i].kind == Root::kKind) return snapshot::Section<Root>::open(fds[i].get());
-  }
-  return fail("snapshot",
-              "section " + std::to_string(static_cast<unsigned>(Root::kKind)) + " is missing");
-}
-
 }  // namespace
 
 void Ready::watch(int fd) {
@@ -78,6 +64,7 @@ Fastpath::Fastpath(Loop& loop, std::vector<Port> ports, FramePools pools,
                    std::unique_ptr<Crossing> crossing, Fd init, std::function<void()> stop)
     : loop_(loop),
       ports_(std::move(ports)),
+      pools_(pools),
       box_ports_(describe(ports_)),
       stop_(std::move(stop)),
       init_(loop, link::Process::fastpath, link::Process::init, std::move(init)),
@@ -169,27 +156,20 @@ void Fastpath::on_counters(link::Received& message) {
   submit(false);
 }
 
-Result<std::shared_ptr<const admission::Tables>> Fastpath::compile(const link::SnapshotOffer& offer,
-                                                                   std::span<Fd> fds) const {
-  if (fds.size() != offer.sections.size()) {
-    return fail("snapshot", "an offer with the wrong number of sections");
-  }
-  auto realms = open_section<snapshot::Realms>(offer, fds);
-  if (!realms) return std::unexpected(realms.error());
-  auto listeners = open_section<snapshot::Listeners>(offer, fds);
-  if (!listeners) return std::unexpected(listeners.error());
-  auto routing = open_section<snapshot::Routing>(offer, fds);
-  if (!routing) return std::unexpected(routing.error());
-  auto resolver = open_section<snapshot::Resolver>(offer, fds);
-  if (!resolver) return std::unexpected(resolver.error());
-  std::optional<snapshot::Section<snapshot::Media>> media;
-  if (has_section(offer, snapshot::Kind::media)) {
-    auto opened = open_section<snapshot::Media>(offer, fds);
-    if (!opened) return std::unexpected(opened.error());
-    media = std::move(*opened);
-  }
+Result<std::shared_ptr<const admission::Tables>> Fastpath::compile(const link::Offer& offer) const {
+  snapshot::Section<snapshot::Realms> realms;
+  snapshot::Section<snapshot::Listeners> listeners;
+  snapshot::Section<snapshot::Routing> routing;
+  snapshot::Section<snapshot::Resolver> resolver;
+  snapshot::Section<snapshot::Media> media;
+  Status ok = offer.open(realms);
+  if (ok) ok = offer.open(listeners);
+  if (ok) ok = offer.open(routing);
+  if (ok) ok = offer.open(resolver);
+  if (ok && offer.brings(snapshot::Kind::media)) ok = offer.open(media);
+  if (!ok) return std::unexpected(ok.error());
   auto tables = admission::Tables::build(
-      {*realms, *listeners, *routing, *resolver, media ? &*media : nullptr}, box_ports_);
+      {realms, listeners, routing, resolver, media ? &media : nullptr}, box_ports_);
   if (!tables) return std::unexpected(tables.error());
   if ((*tables)->realms().size() > Worker::kMostRealms) {
     return fail("realms", "more than " + std::to_string(Worker::kMostRealms));
@@ -209,15 +189,16 @@ void Fastpath::refuse(const link::SnapshotOffer& offer, const Error& error) {
 }
 
 void Fastpath::on_offer(link::Received& message) {
-  const auto offer = link::decode<link::SnapshotOffer>(message.payload);
-  if (!offer) return log::error("fastpath", "an offer that cannot be read");
-  auto tables = compile(*offer, message.fds);
-  if (!tables) return refuse(*offer, tables.error());
-  auto media = media_.compile(*offer, message.fds, media_ports_);
-  if (!media) return refuse(*offer, media.error());
+  auto decoded = link::decode<link::SnapshotOffer>(message.payload);
+  if (!decoded) return log::error("fastpath", "an offer that cannot be read");
+  const link::Offer offer{std::move(*decoded), std::move(message.fds)};
+  auto tables = compile(offer);
+  if (!tables) return refuse(offer.message, tables.error());
+  auto media = media_.compile(offer, media_ports_);
+  if (!media) return refuse(offer.message, media.error());
   media_plan_ = std::move(*media);
-  generation_ = offer->generation;
-  revision_ = offer->revision;
+  generation_ = offer.message.generation;
+  revision_ = offer.message.revision;
   adopt_tables(std::move(*tables));
   submit(true);
 }
@@ -342,6 +323,8 @@ void Fastpath::publish_counts() {
   page.beat(alive);
   const Meters& meters = plans_.back()->meters;
   page.set(plans_.back()->media_meters.sessions, media_.session_count());
+  page.set(meters.frames_in_use, count_in_use(pools_.frames));
+  page.set(meters.large_in_use, count_in_use(pools_.large));
   page.set(meters.peers, peers_.size());
   page.set(meters.peers_not_kept, peers_not_kept_);
   page.set(meters.neighbours_not_kept, mirror_.not_kept());

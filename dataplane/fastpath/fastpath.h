@@ -16,6 +16,7 @@
 #include "dataplane/fastpath/worker.h"
 #include "firmware/base/loop.h"
 #include "firmware/link/channel.h"
+#include "firmware/link/offer.h"
 #include "firmware/netlink/monitor.h"
 
 namespace fedge::fastpath {
@@ -70,8 +71,7 @@ class Fastpath {
   void on_beat();
   void on_second();
 
-  Result<std::shared_ptr<const admission::Tables>> compile(const link::SnapshotOffer& offer,
-                                                           std::span<Fd> fds) const;
+  Result<std::shared_ptr<const admission::Tables>> compile(const link::Offer& offer) const;
   void refuse(const link::SnapshotOffer& offer, const Error& error);
   void adopt_tables(std::shared_ptr<const admission::Tables> tables);
   // Makes a plan of what is there now and gives it to the workers.
@@ -84,6 +84,7 @@ class Fastpath {
 
   Loop& loop_;
   std::vector<Port> ports_;
+  FramePools pools_;
   std::vector<admission::BoxPort> box_ports_;
   std::vector<media::BoxPort> media_ports_;
   std::function<void()> stop_;

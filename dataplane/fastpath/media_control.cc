@@ -6,6 +6,7 @@
 
 #include "dataplane/media/sessions.h"
 #include "firmware/base/log.h"
+#include "firmware/pki/key_section.h"
 
 namespace fedge::fastpath {
 
@@ -13,20 +14,12 @@ using snapshot::Kind;
 
 namespace {
 
-constexpr std::string_view kKeysPurpose = "keys-fastpath";
 constexpr size_t kMostEarly = 100'000;
 
 uint64_t random_seed() {
   uint64_t seed = 0;
   (void)!::getrandom(&seed, sizeof seed, 0);
   return seed;
-}
-
-// -1: the offer does not bring it.
-int find_section(const link::SnapshotOffer& offer, std::span<Fd> fds, Kind kind) {
-  const auto it = std::ranges::find(offer.sections, kind, &link::SectionRef::kind);
-  return it == offer.sections.end() ? -1
-                                    : fds[static_cast<size_t>(it - offer.sections.begin())].get();
 }
 
 void log_adoption(size_t worker, const media::Sessions::Adoption& adoption) {
@@ -58,7 +51,8 @@ Status MediaControl::take_key(const Fd& key) {
 }
 
 Result<bool> MediaControl::take_memory(const link::SessionMemory& message, const Fd& memory) {
-  const MediaSurroundings surroundings{crossing_.workers(), quotas_, mirror_, event_, nonce_key_};
+  const MediaSurroundings surroundings{crossing_.workers(), quotas_, tcp_relays_, mirror_, event_,
+                                       nonce_key_};
   if (message.workers != parts_.size() || message.worker >= parts_.size()) {
     return fail("media", "session memory for " + std::to_string(message.workers) +
                              " workers, of which there are " + std::to_string(parts_.size()));
@@ -85,32 +79,19 @@ std::array<MediaPart*, kMostWorkers> MediaControl::parts() const {
   return out;
 }
 
-Result<std::vector<pki::PrivateKey>> MediaControl::open_keys(int fd) const {
-  if (fd < 0) return std::vector<pki::PrivateKey>{};
-  auto mapping = Mapping::read_only(fd);
-  if (!mapping) return std::unexpected(mapping.error());
-  if (auto ok = snapshot::check_envelope(mapping->bytes(), Kind::keys_fastpath); !ok) {
-    return std::unexpected(ok.error());
-  }
-  auto plain = pki::unseal(sealing_key_, kKeysPurpose, snapshot::key_payload(mapping->bytes()));
-  if (!plain) return std::unexpected(plain.error());
-  return pki::decode_keys(plain->bytes());
-}
-
 Result<std::shared_ptr<const media::Plan>> MediaControl::compile(
-    const link::SnapshotOffer& offer, std::span<Fd> fds, std::span<const media::BoxPort> ports) {
-  const int fd = find_section(offer, fds, Kind::media);
-  if (fd < 0) return no_plan();
-  auto media = snapshot::Section<snapshot::Media>::open(fd);
-  if (!media) return std::unexpected(media.error());
-  auto realms = snapshot::Section<snapshot::Realms>::open(find_section(offer, fds, Kind::realms));
-  if (!realms) return std::unexpected(realms.error());
-  auto listeners =
-      snapshot::Section<snapshot::Listeners>::open(find_section(offer, fds, Kind::listeners));
-  if (!listeners) return std::unexpected(listeners.error());
-  auto keys = open_keys(find_section(offer, fds, Kind::keys_fastpath));
+    const link::Offer& offer, std::span<const media::BoxPort> ports) {
+  if (!offer.brings(Kind::media)) return no_plan();
+  snapshot::Section<snapshot::Media> media;
+  snapshot::Section<snapshot::Realms> realms;
+  snapshot::Section<snapshot::Listeners> listeners;
+  Status ok = offer.open(media);
+  if (ok) ok = offer.open(realms);
+  if (ok) ok = offer.open(listeners);
+  if (!ok) return std::unexpected(ok.error());
+  auto keys = pki::open_keys(offer.fd_of(Kind::keys_fastpath), Kind::keys_fastpath, sealing_key_);
   if (!keys) return std::unexpected(keys.error());
-  auto plan = media::Plan::build({*realms, *listeners, *media, *keys}, ports, ++sequence_);
+  auto plan = media::Plan::build({realms, listeners, media, *keys}, ports, ++sequence_);
   if (!plan) return std::unexpected(plan.error());
   return std::shared_ptr<const media::Plan>(std::move(*plan));
 }

@@ -12,6 +12,7 @@
 #include "dataplane/fastpath/media_part.h"
 #include "dataplane/media/plan.h"
 #include "firmware/link/channel.h"
+#include "firmware/link/offer.h"
 #include "firmware/pki/seal.h"
 
 namespace fedge::fastpath {
@@ -28,8 +29,7 @@ class MediaControl {
   std::array<MediaPart*, kMostWorkers> parts() const;
 
   // What the offer says about media; without a section for it nothing is ours.
-  Result<std::shared_ptr<const media::Plan>> compile(const link::SnapshotOffer& offer,
-                                                     std::span<Fd> fds,
+  Result<std::shared_ptr<const media::Plan>> compile(const link::Offer& offer,
                                                      std::span<const media::BoxPort> ports);
   static std::shared_ptr<const media::Plan> no_plan() { return media::Plan::none(); }
 
@@ -49,7 +49,6 @@ class MediaControl {
   void settle_memory();
 
  private:
-  Result<std::vector<pki::PrivateKey>> open_keys(int fd) const;
   bool is_complete() const;
   void post(size_t worker, Order order);
 
@@ -57,6 +56,7 @@ class MediaControl {
   Crossing& crossing_;
   const int event_;
   media::Quotas quotas_;
+  OpenPorts tcp_relays_;
   pki::Secret sealing_key_;
   std::array<std::byte, pki::Cmac::kKeySize> nonce_key_{};
   uint32_t sequence_ = 1;

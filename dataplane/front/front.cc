@@ -45,12 +45,10 @@ Front::Front(Loop& loop, Counters& counters, const FrontOptions& options)
       options_(options),
       statistics_(counters),
       table_(options.epoch),
-      listeners_(
-          loop,
-          [this](Fd socket, const Endpoint& remote, const Listener& listener) {
-            on_accept(std::move(socket), remote, listener);
-          },
-          options.use_devices),
+      listeners_(loop, "front", options.use_devices,
+                 [this](Fd socket, const Endpoint& remote, uint16_t listener) {
+                   on_accept(std::move(socket), remote, generation_->listeners[listener]);
+                 }),
       rings_(loop, [this](uint8_t worker, const media::FrontRecord& record,
                           Bytes octets) { on_record(worker, record, octets); }),
       relays_(loop, rings_, statistics_,
@@ -67,13 +65,13 @@ Front::Front(Loop& loop, Counters& counters, const FrontOptions& options)
 Front::~Front() { loop_.at_round_end({}); }
 
 Status Front::use(std::shared_ptr<const Generation> next) {
-  if (auto done = listeners_.prepare(*next); !done) return done;
+  if (auto done = listeners_.prepare(next->places()); !done) return done;
   if (!sources_) {
     sources_ = std::make_unique<SourceTable>(next->limits.max_connections);
     handshakes_ = std::make_unique<Handshakes>(next->limits.max_connections);
   }
   waits_ = next->waits();
-  listeners_.commit(*next);
+  listeners_.commit();
   generation_ = std::move(next);
   relays_.use(generation_);
   close_lost_realms();

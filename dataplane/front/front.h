@@ -10,7 +10,6 @@
 
 #include "dataplane/front/connection_table.h"
 #include "dataplane/front/handshakes.h"
-#include "dataplane/front/listeners.h"
 #include "dataplane/front/relays.h"
 #include "dataplane/front/statistics.h"
 #include "dataplane/front/worker_rings.h"
@@ -88,7 +87,7 @@ class Front final : public ConnectionOwner {
   ConnectionTable table_;
   std::unique_ptr<SourceTable> sources_;
   std::vector<std::string> realms_;  // ever seen; their place is their number
-  Listeners listeners_;
+  ListeningSockets listeners_;
   std::deque<media::ConnectionId> silent_;  // in the order of their coming; some have spoken since
   std::unique_ptr<Handshakes> handshakes_;
   uint32_t handshakes_begun_ = 0;   // in this round

@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "dataplane/front/patience.h"
-#include "firmware/link/messages.h"
+#include "firmware/link/offer.h"
+#include "firmware/net/listening_sockets.h"
 #include "firmware/pki/tls.h"
 #include "firmware/snapshot/reader.h"
 
@@ -29,7 +30,8 @@ struct Generation {
   Duration longest_allocation{};
 
   Waits waits() const;
-  const Listener* find(std::string_view realm, const Endpoint& endpoint) const;
+  // Where front listens, numbered by `listeners`.
+  std::vector<ListeningPlace> places() const;
 
   // What it was opened from.
   snapshot::Section<snapshot::Realms> realms;
@@ -41,8 +43,7 @@ struct Generation {
 // Opens and checks every section an offer must bring, and the keys with this process's sealing
 // key. `running` (may be null) gives what did not change: with it live sessions can be resumed.
 // Fails with what is wrong.
-Result<std::shared_ptr<const Generation>> open_generation(const link::SnapshotOffer& offer,
-                                                          const std::vector<Fd>& fds,
+Result<std::shared_ptr<const Generation>> open_generation(const link::Offer& offer,
                                                           const pki::Secret& sealing_key,
                                                           const Generation* running);
 

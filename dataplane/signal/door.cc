@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "firmware/net/socket.h"
+
 namespace fedge::signal {
 
 Door::Door(Loop& loop, Counters& counters, const snapshot::Signalling& limits, LetIn let_in,
@@ -10,16 +12,21 @@ Door::Door(Loop& loop, Counters& counters, const snapshot::Signalling& limits, L
       let_in_(std::move(let_in)),
       make_room_(std::move(make_room)),
       sources_(limits.max_connections),
-      listeners_(
-          loop,
-          [this](Fd socket, const Endpoint& remote, uint16_t listener) {
-            on_accept(std::move(socket), remote, listener);
-          },
-          use_devices),
+      listeners_(loop, "signal", use_devices,
+                 [this](Fd socket, const Endpoint& remote, uint16_t listener) {
+                   on_accept(std::move(socket), remote, listener);
+                 }),
       accepted_total_(counters.series("fedge_signal_accepted_total")),
       refused_connections_(
           counters.series("fedge_signal_refused_connections_total{limit=\"connections\"}")),
       refused_source_(counters.series("fedge_signal_refused_connections_total{limit=\"source\"}")) {
+}
+
+Status Door::prepare(const Generation& next) {
+  if (next.listener_list().size() >= snapshot::kNone16) {
+    return fail("listeners", "there are more than 65534");
+  }
+  return listeners_.prepare(next.places());
 }
 
 void Door::commit(std::shared_ptr<const Generation> next) {
@@ -28,7 +35,7 @@ void Door::commit(std::shared_ptr<const Generation> next) {
   for (uint16_t i = 0; i < generation_->realm_list().size(); ++i) {
     realm_numbers_.push_back(number_of(generation_->realm_name(i)));
   }
-  listeners_.commit(*generation_);
+  listeners_.commit();
 }
 
 uint16_t Door::number_of(std::string_view realm) {

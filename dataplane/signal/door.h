@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/signal/listener_set.h"
 #include "dataplane/signal/visitor.h"
 #include "firmware/base/counters.h"
+#include "firmware/net/listening_sockets.h"
 #include "firmware/net/source_table.h"
 
 namespace fedge::signal {
@@ -25,7 +25,7 @@ class Door {
        MakeRoom make_room, bool use_devices);
 
   // Opens what `next` listens on. On failure nothing has changed.
-  Status prepare(const Generation& next) { return listeners_.prepare(next); }
+  Status prepare(const Generation& next);
   // After prepare(), when every worker runs `next`.
   void commit(std::shared_ptr<const Generation> next);
   void close() { listeners_.close_all(); }
@@ -41,7 +41,7 @@ class Door {
   LetIn let_in_;
   MakeRoom make_room_;
   SourceTable sources_;
-  ListenerSet listeners_;
+  ListeningSockets listeners_;
   std::shared_ptr<const Generation> generation_;
   std::vector<std::string> realms_;      // ever seen; their place is the door's number of them
   std::vector<uint16_t> realm_numbers_;  // by index into the generation in use

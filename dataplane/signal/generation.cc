@@ -3,49 +3,18 @@
 #include <algorithm>
 #include <tuple>
 
+#include "firmware/pki/key_section.h"
+
 namespace fedge::signal {
 
 namespace {
 
 using snapshot::Kind;
 
-constexpr std::string_view kKeysPurpose = "keys-signal";
-
-const link::SectionRef* find_section(const std::vector<link::SectionRef>& sections, Kind kind) {
-  const auto it = std::ranges::find(sections, kind, &link::SectionRef::kind);
-  return it == sections.end() ? nullptr : &*it;
-}
-
-// The descriptor of a kind; -1 when the offer does not bring it.
-int find_fd(const link::SnapshotOffer& offer, const std::vector<Fd>& fds, Kind kind) {
-  const link::SectionRef* section = find_section(offer.sections, kind);
-  return section == nullptr ? -1 : fds[static_cast<size_t>(section - offer.sections.data())].get();
-}
-
-template <class Root>
-Status open_section(const link::SnapshotOffer& offer, const std::vector<Fd>& fds,
-                    snapshot::Section<Root>& section) {
-  const int fd = find_fd(offer, fds, Root::kKind);
-  if (fd < 0) {
-    return fail("section " + std::to_string(static_cast<int>(Root::kKind)), "is missing",
-                "the offer must bring every section of signal");
-  }
-  auto opened = snapshot::Section<Root>::open(fd);
-  if (!opened) return std::unexpected(opened.error());
-  section = std::move(*opened);
-  return {};
-}
-
-Result<std::vector<pki::PrivateKey>> open_keys(int fd, const pki::Secret& sealing_key) {
-  if (fd < 0) return std::vector<pki::PrivateKey>{};
-  auto mapping = Mapping::read_only(fd);
-  if (!mapping) return std::unexpected(mapping.error());
-  if (auto ok = snapshot::check_envelope(mapping->bytes(), Kind::keys_signal); !ok) {
-    return std::unexpected(ok.error());
-  }
-  auto plain = pki::unseal(sealing_key, kKeysPurpose, snapshot::key_payload(mapping->bytes()));
-  if (!plain) return std::unexpected(plain.error());
-  return pki::decode_keys(plain->bytes());
+// Media has the others, and UDP.
+bool is_served(const snapshot::Listener& listener) {
+  return listener.service == snapshot::Service::access ||
+         listener.service == snapshot::Service::mras;
 }
 
 // A key that is not there (its certificate was sealed with another sealing key) makes nothing.
@@ -72,6 +41,17 @@ Result<std::vector<std::shared_ptr<pki::TlsContext>>> make_contexts(
 }
 
 }  // namespace
+
+std::vector<ListeningPlace> Generation::places() const {
+  std::vector<ListeningPlace> out;
+  for (size_t i = 0; i < listener_list().size(); ++i) {
+    const snapshot::Listener& l = listener_list()[i];
+    if (!is_served(l)) continue;
+    out.push_back({std::string(listeners.text(l.name)), std::string(realm_name(l.realm)),
+                   l.endpoint, realm_list()[l.realm].dscp_signalling, static_cast<uint16_t>(i)});
+  }
+  return out;
+}
 
 uint16_t Generation::find_realm(std::string_view name) const {
   for (size_t i = 0; i < realm_list().size(); ++i) {
@@ -101,13 +81,6 @@ bool Generation::has_address(uint16_t realm, const IpAddress& address) const {
       addresses, [&](const snapshot::RealmAddress& a) { return a.address.address == address; });
 }
 
-bool Generation::same_section(const Generation& other, Kind kind) const {
-  const link::SectionRef* a = find_section(sections, kind);
-  const link::SectionRef* b = find_section(other.sections, kind);
-  if (a == nullptr || b == nullptr) return a == b;
-  return std::ranges::equal(a->checksum, b->checksum);
-}
-
 void Generation::collect_tcp_peers() {
   for (const snapshot::Peer& peer : routing.items(routing.root().peers)) {
     const snapshot::NextHop& next_hop = next_hops()[peer.next_hop];
@@ -126,37 +99,33 @@ const snapshot::Peer* Generation::find_tcp_peer(const IpAddress& remote, uint16_
   return it->peer;
 }
 
-Result<std::unique_ptr<Generation>> open_generation(const link::SnapshotOffer& offer,
-                                                    const std::vector<Fd>& fds,
+Result<std::unique_ptr<Generation>> open_generation(const link::Offer& offer,
                                                     const pki::Secret& sealing_key,
                                                     const Generation* running) {
-  if (fds.size() != offer.sections.size()) {
-    return fail("snapshot offer", "sections and descriptors differ in number");
-  }
   auto made = std::make_unique<Generation>();
   Generation& g = *made;
-  g.number = offer.generation;
-  g.revision = offer.revision;
-  g.sections = offer.sections;
-  Status ok = open_section(offer, fds, g.appliance);
-  if (ok) ok = open_section(offer, fds, g.realms);
-  if (ok) ok = open_section(offer, fds, g.listeners);
-  if (ok) ok = open_section(offer, fds, g.tls);
-  if (ok) ok = open_section(offer, fds, g.routing);
-  if (ok) ok = open_section(offer, fds, g.signalling);
-  if (ok) ok = open_section(offer, fds, g.resolver);
-  if (ok) ok = open_section(offer, fds, g.media);
+  g.number = offer.message.generation;
+  g.revision = offer.message.revision;
+  g.sections = offer.message.sections;
+  Status ok = offer.open(g.appliance);
+  if (ok) ok = offer.open(g.realms);
+  if (ok) ok = offer.open(g.listeners);
+  if (ok) ok = offer.open(g.tls);
+  if (ok) ok = offer.open(g.routing);
+  if (ok) ok = offer.open(g.signalling);
+  if (ok) ok = offer.open(g.resolver);
+  if (ok) ok = offer.open(g.media);
   if (ok) ok = snapshot::check_against(g.listeners, g.realms, g.tls);
   if (ok) ok = snapshot::check_against(g.routing, g.realms, g.tls);
   if (ok) ok = snapshot::check_against(g.resolver, g.realms);
   if (ok) ok = snapshot::check_against(g.media, g.realms);
   if (!ok) return std::unexpected(ok.error());
   g.collect_tcp_peers();
-  auto keys = open_keys(find_fd(offer, fds, Kind::keys_signal), sealing_key);
+  auto keys = pki::open_keys(offer.fd_of(Kind::keys_signal), Kind::keys_signal, sealing_key);
   if (!keys) return std::unexpected(keys.error());
   g.token_secrets = take_token_secrets(g.media, *keys);
-  if (running != nullptr && g.same_section(*running, Kind::tls) &&
-      g.same_section(*running, Kind::keys_signal)) {
+  if (running != nullptr && link::same_section(g.sections, running->sections, Kind::tls) &&
+      link::same_section(g.sections, running->sections, Kind::keys_signal)) {
     g.contexts = running->contexts;
     return made;
   }

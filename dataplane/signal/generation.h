@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "dataplane/sip/proxy.h"
-#include "firmware/link/messages.h"
+#include "firmware/link/offer.h"
+#include "firmware/net/listening_sockets.h"
 #include "firmware/pki/tls.h"
 #include "firmware/snapshot/reader.h"
 
@@ -53,16 +54,15 @@ struct Generation {
     return routing.text(next_hops()[next_hop].host);
   }
   bool has_address(uint16_t realm, const IpAddress& address) const;
-  // What of that kind it was opened from has the same checksum in `other`.
-  bool same_section(const Generation& other, snapshot::Kind kind) const;
+  // Where signal listens, numbered by the listeners' section.
+  std::vector<ListeningPlace> places() const;
 
   // The peer that a connection without a certificate comes from, by the address of a next hop
   // reached over plain TCP; null when there is none.
   const snapshot::Peer* find_tcp_peer(const IpAddress& remote, uint16_t realm) const;
 
  private:
-  friend Result<std::unique_ptr<Generation>> open_generation(const link::SnapshotOffer& offer,
-                                                             const std::vector<Fd>& fds,
+  friend Result<std::unique_ptr<Generation>> open_generation(const link::Offer& offer,
                                                              const pki::Secret& sealing_key,
                                                              const Generation* running);
   void collect_tcp_peers();
@@ -78,8 +78,7 @@ struct Generation {
 // Opens and checks every section an offer must bring, and the private keys with this process's
 // sealing key. `running` (may be null) gives what did not change. Fails with what is wrong;
 // nothing has been touched then.
-Result<std::unique_ptr<Generation>> open_generation(const link::SnapshotOffer& offer,
-                                                    const std::vector<Fd>& fds,
+Result<std::unique_ptr<Generation>> open_generation(const link::Offer& offer,
                                                     const pki::Secret& sealing_key,
                                                     const Generation* running);
 

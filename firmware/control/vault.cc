@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "firmware/base/log.h"
+#include "firmware/pki/key_section.h"
 #include "firmware/pki/media_token.h"
 #include "firmware/snapshot/reader.h"
 #include "firmware/snapshot/writer.h"
@@ -18,19 +19,6 @@ constexpr std::string_view kAtRest = "certificate-key";
 constexpr std::chrono::days kSelfSignedLife{825};
 constexpr std::array kOwners{Process::control, Process::fastpath, Process::signal, Process::front,
                              Process::agent};
-
-std::string_view purpose_of(snapshot::Kind kind) {
-  switch (kind) {
-    case snapshot::Kind::keys_signal:
-      return "keys-signal";
-    case snapshot::Kind::keys_front:
-      return "keys-front";
-    case snapshot::Kind::keys_fastpath:
-      return "keys-fastpath";
-    default:
-      return "keys-agent";
-  }
-}
 
 bool same_bytes(Bytes a, Bytes b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
@@ -146,11 +134,11 @@ Result<SectionPointer> Vault::seal_keys(snapshot::Kind kind, Process owner,
   auto plain = pki::encode_keys(in_clear);
   if (!plain) return std::unexpected(plain.error());
   if (previous) {
-    auto old = pki::unseal(key_of(owner), purpose_of(kind),
+    auto old = pki::unseal(key_of(owner), pki::purpose_of(kind),
                            snapshot::key_payload(previous->mapping.bytes()));
     if (old && same_bytes(old->bytes(), plain->bytes())) return previous;
   }
-  auto sealed = pki::seal(key_of(owner), purpose_of(kind), plain->bytes());
+  auto sealed = pki::seal(key_of(owner), pki::purpose_of(kind), plain->bytes());
   if (!sealed) return std::unexpected(sealed.error());
   return hold_section(kind, as_bytes(snapshot::wrap_keys(kind, as_bytes(*sealed))));
 }

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "firmware/base/log.h"
-#include "firmware/snapshot/reader.h"
+#include "firmware/pki/key_section.h"
 
 namespace fedge::agent {
 
@@ -11,9 +11,6 @@ namespace {
 
 using link::Process;
 using snapshot::Kind;
-
-// The additional data under which control seals our keys.
-constexpr std::string_view kKeysPurpose = "keys-agent";
 
 // The token of "Authorization: Bearer TOKEN"; empty for anything else.
 std::string bearer_token(const std::string& authorization) {
@@ -23,13 +20,6 @@ std::string bearer_token(const std::string& authorization) {
     if ((authorization[i] | 0x20) != (scheme[i] | 0x20)) return {};
   }
   return authorization.substr(scheme.size());
-}
-
-int find_section(const link::SnapshotOffer& offer, const std::vector<Fd>& fds, Kind kind) {
-  for (size_t i = 0; i < offer.sections.size() && i < fds.size(); ++i) {
-    if (offer.sections[i].kind == kind) return fds[i].get();
-  }
-  return -1;
 }
 
 }  // namespace
@@ -95,13 +85,13 @@ void Agent::on_link_opened(link::Received& received) {
 void Agent::on_offer(link::Received& received) {
   auto message = link::decode<link::SnapshotOffer>(received.payload);
   if (!message) return;
-  offer_ = Offer{std::move(*message), std::move(received.fds)};
+  offer_ = link::Offer{std::move(*message), std::move(received.fds)};
   run_offer();
 }
 
 void Agent::run_offer() {
   if (!offer_ || sealing_key_.empty()) return;
-  const Offer offer = std::move(*offer_);
+  const link::Offer offer = std::move(*offer_);
   offer_.reset();
   const Status done = use_snapshot(offer);
   link::SnapshotRunning answer;
@@ -115,31 +105,21 @@ void Agent::run_offer() {
   init_.send(answer);
 }
 
-Status Agent::use_snapshot(const Offer& offer) {
-  const auto& fds = offer.sections;
-  auto management = snapshot::Section<snapshot::Management>::open(
-      find_section(offer.message, fds, Kind::management));
-  if (!management) return std::unexpected(management.error());
-  const int keys_fd = find_section(offer.message, fds, Kind::keys_agent);
-  auto mapped = Mapping::read_only(keys_fd);
-  if (!mapped) return std::unexpected(mapped.error());
-  if (auto checked = snapshot::check_envelope(mapped->bytes(), Kind::keys_agent); !checked) {
-    return checked;
-  }
-  auto plain = pki::unseal(sealing_key_, kKeysPurpose, snapshot::key_payload(mapped->bytes()));
-  if (!plain) return std::unexpected(plain.error());
-  auto keys = pki::decode_keys(plain->bytes());
+Status Agent::use_snapshot(const link::Offer& offer) {
+  snapshot::Section<snapshot::Management> management;
+  if (auto opened = offer.open(management); !opened) return opened;
+  auto keys = pki::open_keys(offer.fd_of(Kind::keys_agent), Kind::keys_agent, sealing_key_);
   if (!keys) return std::unexpected(keys.error());
-  auto tls = pki::TlsContext::make_management(*management, *keys);
+  auto tls = pki::TlsContext::make_management(management, *keys);
   if (!tls) return std::unexpected(tls.error());
 
   ServerLimits limits;
-  const auto& root = management->root();
+  const auto& root = management.root();
   if (root.max_connections != 0) limits.connections = root.max_connections;
   if (root.max_body != 0) limits.http.body_bytes = root.max_body;
   server_->use(std::move(*tls), limits);
   std::vector<std::string> endpoints;
-  for (const Endpoint& endpoint : management->items(root.endpoints)) {
+  for (const Endpoint& endpoint : management.items(root.endpoints)) {
     endpoints.push_back(endpoint.text());
   }
   server_->keep_only(endpoints);

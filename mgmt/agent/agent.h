@@ -9,6 +9,7 @@
 #include "firmware/base/counters.h"
 #include "firmware/base/loop.h"
 #include "firmware/link/channel.h"
+#include "firmware/link/offer.h"
 #include "firmware/pki/seal.h"
 #include "mgmt/agent/backend.h"
 #include "mgmt/agent/server.h"
@@ -24,18 +25,13 @@ class Agent final : public Backend {
   void announce_ready();
 
  private:
-  struct Offer {
-    link::SnapshotOffer message;
-    std::vector<Fd> sections;
-  };
-
   bool ask(uint64_t id, http::Request request, const std::string& client) override;
   void on_init(link::Received received);
   void on_control(link::Received received);
   void on_link_opened(link::Received& received);
   void on_offer(link::Received& received);
   void run_offer();
-  Status use_snapshot(const Offer& offer);
+  Status use_snapshot(const link::Offer& offer);
   void stop();
 
   Loop& loop_;
@@ -44,7 +40,7 @@ class Agent final : public Backend {
   link::Channel init_;
   std::unique_ptr<link::Channel> control_;
   pki::Secret sealing_key_;
-  std::optional<Offer> offer_;  // waits for the sealing key
+  std::optional<link::Offer> offer_;  // waits for the sealing key
   Alarm stopper_;
 };
 

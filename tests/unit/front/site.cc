@@ -10,6 +10,7 @@
 #include "firmware/net/socket.h"
 #include "firmware/pki/certificate.h"
 #include "firmware/snapshot/writer.h"
+#include "tests/unit/pki/published.h"
 
 namespace fedge::front {
 
@@ -41,29 +42,6 @@ std::string make_listeners(const Layout& layout) {
   return w.finish(snapshot::Listeners{w.slice(records)});
 }
 
-std::string make_tls(const Layout& layout) {
-  Writer w(Kind::tls);
-  if (layout.chain.empty()) return w.finish(Tls{});
-  const auto texts = [&](const std::string& pem) {
-    std::vector<Text> list;
-    const auto parsed = pki::parse_chain(pem);
-    for (const std::string& der : parsed->der) list.push_back(w.text(der));
-    return w.slice(list);
-  };
-  const auto certificates = w.slice<Certificate>({{w.text("av"), texts(layout.chain), 7, 0}});
-  const TlsContext context{
-      w.text("av"), certificates, texts(layout.trust),    w.slice<uint16_t>({0xc02f, 0xc02b}),
-      0x0303,       0x0303,       ClientCertificate::none};
-  return w.finish(Tls{w.slice<TlsContext>({context})});
-}
-
-std::string make_keys(const Layout& layout) {
-  std::vector<pki::PrivateKey> keys;
-  if (!layout.key.empty()) keys.push_back({7, std::move(*pki::parse_key(layout.key))});
-  const auto sealed = pki::seal(sealing_key(), "keys-front", pki::encode_keys(keys)->bytes());
-  return wrap_keys(Kind::keys_front, as_bytes(*sealed));
-}
-
 std::string make_appliance() {
   Writer w(Kind::appliance);
   return w.finish(Appliance{w.text("edge1"), w.text("av.example.com"), w.text("hq")});
@@ -71,24 +49,7 @@ std::string make_appliance() {
 
 }  // namespace
 
-Layout::Layout()
-    : limits{.t1_ms = 500,
-             .t2_ms = 4000,
-             .t4_ms = 5000,
-             .timer_c_ms = 181000,
-             .connect_ms = 2000,
-             .first_response_ms = 4000,
-             .handshake_ms = 5000,
-             .idle_ms = 600000,
-             .partial_message_ms = 10000,
-             .max_message = 65536,
-             .max_connections = 100,
-             .max_connections_per_source = 100,
-             .max_handshakes = 16,
-             .max_transactions = 1000,
-             .queue_bytes = 1048576,
-             .health_interval_ms = 10000,
-             .overload_delay_ms = 200} {}
+Layout::Layout() : limits(pki::usual_limits()) {}
 
 uint16_t free_port() {
   const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -98,13 +59,9 @@ uint16_t free_port() {
   return local_endpoint(fd.get()).port;
 }
 
-const pki::Secret& sealing_key() {
-  static const pki::Secret key(as_bytes("0123456789abcdef0123456789abcdef"));
-  return key;
-}
-
 std::shared_ptr<pki::TlsContext> make_context(const Layout& layout) {
-  const auto fd = make_sealed_memfd("tls", as_bytes(make_tls(layout)));
+  const auto fd = make_sealed_memfd(
+      "tls", as_bytes(pki::make_tls({layout.chain, layout.trust, ClientCertificate::none})));
   const auto section = snapshot::Section<Tls>::open(fd->get());
   std::vector<pki::PrivateKey> keys;
   keys.push_back({7, std::move(*pki::parse_key(layout.key))});
@@ -186,7 +143,7 @@ Site::Site(FrontOptions options) {
   const int fd = page->get();
   init->send(link::CounterPages{link::Process::front}, {&fd, 1});
   view_ = std::make_unique<CountersView>(std::move(*Mapping::read_only(fd)));
-  auto key = make_sealed_memfd("key", sealing_key().bytes());
+  auto key = make_sealed_memfd("key", pki::test_sealing_key().bytes());
   const int key_fd = key->get();
   init->send(link::SealingKey{link::Process::front}, {&key_fd, 1});
   run_until([this] { return ready; });
@@ -205,25 +162,19 @@ bool Site::publish(const Layout& layout) {
   snapshot::Media limits{};
   limits.turn_realm = media.text("example.com");
   limits.lifetime_max_s = 3600;
-  const std::array<std::pair<Kind, std::string>, 7> sections{
+  const link::Offer offer = pki::make_offer(
+      layout.generation,
       {{Kind::appliance, make_appliance()},
        {Kind::realms, make_realms(layout)},
        {Kind::listeners, make_listeners(layout)},
-       {Kind::tls, make_tls(layout)},
+       {Kind::tls, pki::make_tls({layout.chain, layout.trust, ClientCertificate::none})},
        {Kind::signalling, Writer(Kind::signalling).finish(layout.limits)},
        {Kind::media, media.finish(limits)},
-       {Kind::keys_front, make_keys(layout)}}};
-  link::SnapshotOffer offer{layout.generation, layout.generation, {}};
-  std::vector<Fd> held;
+       {Kind::keys_front, pki::make_keys(Kind::keys_front, layout.key)}});
   std::vector<int> fds;
-  for (const auto& [kind, bytes] : sections) {
-    const auto* header = reinterpret_cast<const SectionHeader*>(bytes.data());
-    offer.sections.push_back({kind, {header->checksum[0], header->checksum[1]}});
-    held.push_back(std::move(*make_sealed_memfd("section", as_bytes(bytes))));
-    fds.push_back(held.back().get());
-  }
+  for (const Fd& fd : offer.fds) fds.push_back(fd.get());
   answer.reset();
-  init->send(offer, fds);
+  init->send(offer.message, fds);
   run_until([this] { return answer.has_value(); });
   return answer && answer->accepted && answer->generation == layout.generation;
 }

@@ -16,7 +16,6 @@
 namespace fedge::front {
 
 uint16_t free_port();
-const pki::Secret& sealing_key();
 
 struct Layout {
   struct Listener {

@@ -93,8 +93,8 @@ class DirectoryTest : public ::testing::Test {
     directory.attach(3, mailbox, [this](const std::shared_ptr<const Found>& f) { found = f; });
   }
   void publish() {
-    const Compiled compiled = compile(layout);
-    auto opened = open_generation(compiled.offer, compiled.fds, sealing_key(), nullptr);
+    const link::Offer compiled = compile(layout);
+    auto opened = open_generation(compiled, sealing_key(), nullptr);
     ASSERT_TRUE(opened);
     generation = std::move(*opened);
     directory.use(*generation);

@@ -13,10 +13,10 @@ class Explain : public ::testing::Test {
   void SetUp() override {
     std::string pattern = std::filesystem::temp_directory_path() / "fedge-explain-XXXXXX";
     folder = ::mkdtemp(pattern.data());
-    const Compiled compiled = compile(Layout{});
+    const link::Offer compiled = compile(Layout{});
     for (size_t i = 0; i < compiled.fds.size(); ++i) {
       const auto mapping = Mapping::read_only(compiled.fds[i].get());
-      const auto kind = static_cast<unsigned>(compiled.offer.sections[i].kind);
+      const auto kind = static_cast<unsigned>(compiled.message.sections[i].kind);
       ASSERT_TRUE(
           write_file_durably(folder + "/" + std::to_string(kind) + ".section", mapping->bytes()));
     }

@@ -22,8 +22,8 @@ class NoConnections : public sip::Outbound {
 class HopNewsTest : public ::testing::Test {
  protected:
   HopNewsTest() {
-    const Compiled compiled = compile(Layout{});
-    auto opened = open_generation(compiled.offer, compiled.fds, sealing_key(), nullptr);
+    const link::Offer compiled = compile(Layout{});
+    auto opened = open_generation(compiled, sealing_key(), nullptr);
     generation = std::move(*opened);
     proxy.use(generation->view(), now);
     news.after_use(*generation);

@@ -1,7 +1,5 @@
-#include <array>
-
-#include "firmware/pki/certificate.h"
 #include "firmware/snapshot/routes.h"
+#include "tests/unit/pki/published.h"
 #include "tests/unit/signal/site.h"
 
 namespace fedge::signal {
@@ -44,34 +42,6 @@ std::string make_listeners(const Layout& layout) {
   return w.finish(Listeners{w.slice(records)});
 }
 
-std::string make_tls(const Layout& layout) {
-  Writer w(Kind::tls);
-  if (layout.chain.empty()) return w.finish(Tls{});
-  const auto texts = [&](const std::string& pem) {
-    std::vector<Text> list;
-    const auto parsed = pki::parse_chain(pem);
-    for (const std::string& der : parsed->der) list.push_back(w.text(der));
-    return w.slice(list);
-  };
-  const auto certificates = w.slice<Certificate>({{w.text("access"), texts(layout.chain), 7, 0}});
-  const TlsContext context{w.text("external"),
-                           certificates,
-                           texts(layout.trust),
-                           w.slice<uint16_t>({0xc02f, 0xc02b}),
-                           0x0303,
-                           0x0303,
-                           ClientCertificate::required};
-  return w.finish(Tls{w.slice<TlsContext>({context})});
-}
-
-std::string make_keys(const Layout& layout) {
-  std::vector<pki::PrivateKey> keys;
-  if (!layout.key.empty()) keys.push_back({7, std::move(*pki::parse_key(layout.key))});
-  const auto encoded = pki::encode_keys(keys);
-  const auto sealed = pki::seal(sealing_key(), "keys-signal", encoded->bytes());
-  return wrap_keys(Kind::keys_signal, as_bytes(*sealed));
-}
-
 std::string make_resolver(const Layout& layout) {
   Writer w(Kind::resolver);
   std::vector<Endpoint> servers;
@@ -107,54 +77,22 @@ std::string make_routing(const Layout& layout) {
 
 }  // namespace
 
-Layout::Layout()
-    : limits{.t1_ms = 500,
-             .t2_ms = 4000,
-             .t4_ms = 5000,
-             .timer_c_ms = 181000,
-             .connect_ms = 2000,
-             .first_response_ms = 4000,
-             .handshake_ms = 5000,
-             .idle_ms = 600000,
-             .partial_message_ms = 10000,
-             .max_message = 65536,
-             .max_connections = 100,
-             .max_connections_per_source = 100,
-             .max_handshakes = 16,
-             .max_transactions = 1000,
-             .queue_bytes = 1048576,
-             .health_interval_ms = 10000,
-             .overload_delay_ms = 200} {}
+Layout::Layout() : limits(pki::usual_limits()) {}
 
-const pki::Secret& sealing_key() {
-  static const pki::Secret key(as_bytes("0123456789abcdef0123456789abcdef"));
-  return key;
-}
+const pki::Secret& sealing_key() { return pki::test_sealing_key(); }
 
-Compiled compile(const Layout& layout) {
-  Compiled out;
-  out.offer.generation = layout.generation;
-  out.offer.revision = layout.generation;
-  const std::array<std::pair<Kind, std::string>, 9> sections{
+link::Offer compile(const Layout& layout) {
+  return pki::make_offer(
+      layout.generation,
       {{Kind::appliance, make_appliance()},
        {Kind::realms, make_realms(layout)},
        {Kind::listeners, make_listeners(layout)},
-       {Kind::tls, make_tls(layout)},
+       {Kind::tls, pki::make_tls({layout.chain, layout.trust, ClientCertificate::required})},
        {Kind::routing, make_routing(layout)},
        {Kind::signalling, Writer(Kind::signalling).finish(layout.limits)},
        {Kind::resolver, make_resolver(layout)},
        {Kind::media, Writer(Kind::media).finish(Media{})},
-       {Kind::keys_signal, make_keys(layout)}}};
-  for (const auto& [kind, bytes] : sections) {
-    link::SectionRef ref;
-    ref.kind = kind;
-    const auto* header = reinterpret_cast<const SectionHeader*>(bytes.data());
-    ref.checksum[0] = header->checksum[0];
-    ref.checksum[1] = header->checksum[1];
-    out.offer.sections.push_back(ref);
-    out.fds.push_back(std::move(*make_sealed_memfd("section", as_bytes(bytes))));
-  }
-  return out;
+       {Kind::keys_signal, pki::make_keys(Kind::keys_signal, layout.key)}});
 }
 
 }  // namespace fedge::signal

@@ -75,13 +75,13 @@ TEST(Listeners, P1_ADamagedSectionIsRefusedWithTheReason) {
   Layout layout;
   layout.listeners = {{free_port()}};
   ASSERT_TRUE(site.publish(layout));
-  Compiled compiled = compile(layout);
+  link::Offer compiled = compile(layout);
   std::string bytes;
   const auto mapping = Mapping::read_only(compiled.fds[4].get());
   bytes = as_text(mapping->bytes());
   bytes[bytes.size() / 2] ^= 1;
   compiled.fds[4] = std::move(*make_sealed_memfd("damaged", as_bytes(bytes)));
-  const auto opened = open_generation(compiled.offer, compiled.fds, sealing_key(), nullptr);
+  const auto opened = open_generation(compiled, sealing_key(), nullptr);
   ASSERT_FALSE(opened);
   EXPECT_FALSE(opened.error().text().empty());
 }

@@ -36,13 +36,13 @@ class ProcessTest : public ::testing::Test {
     const int fd = key.get();
     init->send(link::SealingKey{link::Process::signal}, {&fd, 1});
   }
-  void offer(const Compiled& compiled) {
+  void offer(const link::Offer& compiled) {
     std::vector<int> fds;
     for (const Fd& fd : compiled.fds) fds.push_back(fd.get());
     running.reset();
-    init->send(compiled.offer, fds);
+    init->send(compiled.message, fds);
   }
-  void offer_and_wait(const Compiled& compiled) {
+  void offer_and_wait(const link::Offer& compiled) {
     offer(compiled);
     site.until([&] { return running.has_value(); }, "the answer to an offer");
   }
@@ -79,7 +79,7 @@ TEST_F(ProcessTest, P1_RefusesADamagedOfferWithTheReasonAndRunsOn) {
   offer_and_wait(compile(layout));
   ASSERT_TRUE(running->accepted) << running->reason;
   layout.generation = 2;
-  Compiled bad = compile(layout);
+  link::Offer bad = compile(layout);
   bad.fds[2] = std::move(*make_sealed_memfd("noise", as_bytes("noise")));
   offer_and_wait(bad);
   EXPECT_FALSE(running->accepted);

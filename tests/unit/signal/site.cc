@@ -61,9 +61,9 @@ Peer Server::accept() {
 }
 
 Status Site::publish(const Layout& layout) {
-  const Compiled compiled = compile(layout);
-  auto next = open_generation(compiled.offer, compiled.fds, sealing_key(),
-                              crew_ == nullptr ? nullptr : crew_->generation());
+  const link::Offer compiled = compile(layout);
+  auto next =
+      open_generation(compiled, sealing_key(), crew_ == nullptr ? nullptr : crew_->generation());
   if (!next) return std::unexpected(next.error());
   if (crew_ == nullptr) {
     crew_ = std::make_unique<Crew>(loop, counters, layout.limits,

@@ -47,12 +47,8 @@ struct Layout {
   uint64_t generation = 1;
 };
 
-struct Compiled {
-  link::SnapshotOffer offer;
-  std::vector<Fd> fds;
-};
 // Every section, the key section sealed with sealing_key().
-Compiled compile(const Layout& layout);
+link::Offer compile(const Layout& layout);
 const pki::Secret& sealing_key();
 
 // A port of 127.0.0.1 that nobody listens on.

@@ -165,26 +165,26 @@ TEST_F(Tls, R1_GarbageInsteadOfAHandshakeIsClosed) {
 }
 
 TEST_F(Tls, C3_ContextsStayWhileTlsAndKeysDo) {
-  Compiled first = compile(layout);
-  auto one = open_generation(first.offer, first.fds, sealing_key(), nullptr);
+  link::Offer first = compile(layout);
+  auto one = open_generation(first, sealing_key(), nullptr);
   ASSERT_TRUE(one);
   // The key section of the first: sealing anew gives other bytes.
   layout.generation = 2;
-  Compiled second = compile(layout);
-  second.offer.sections.back() = first.offer.sections.back();
-  auto two = open_generation(second.offer, second.fds, sealing_key(), one->get());
+  link::Offer second = compile(layout);
+  second.message.sections.back() = first.message.sections.back();
+  auto two = open_generation(second, sealing_key(), one->get());
   ASSERT_TRUE(two);
   EXPECT_EQ((*one)->contexts, (*two)->contexts);
-  Compiled third = compile(layout);
-  auto three = open_generation(third.offer, third.fds, sealing_key(), two->get());
+  link::Offer third = compile(layout);
+  auto three = open_generation(third, sealing_key(), two->get());
   ASSERT_TRUE(three);
   EXPECT_NE((*one)->contexts, (*three)->contexts);
 }
 
 TEST_F(Tls, C6_KeysSealedForSomebodyElseAreRefused) {
-  Compiled compiled = compile(layout);
+  link::Offer compiled = compile(layout);
   const pki::Secret other(as_bytes("another key, also 32 octets long"));
-  const auto opened = open_generation(compiled.offer, compiled.fds, other, nullptr);
+  const auto opened = open_generation(compiled, other, nullptr);
   ASSERT_FALSE(opened);
 }
 

@@ -34,8 +34,8 @@ class TlsPeer final : public pki::CipherSink {
     layout.chain = pair.chain;
     layout.key = pair.key;
     layout.trust = certificates().authority.certificate();
-    const Compiled compiled = compile(layout);
-    auto generation = open_generation(compiled.offer, compiled.fds, sealing_key(), nullptr);
+    const link::Offer compiled = compile(layout);
+    auto generation = open_generation(compiled, sealing_key(), nullptr);
     EXPECT_TRUE(generation) << generation.error().text();
     stream_ =
         std::move(*pki::TlsStream::make((*generation)->contexts[0], role, server_name, now_wall()));

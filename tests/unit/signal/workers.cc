@@ -182,8 +182,8 @@ TEST_F(Workers, P1_AVisitorWhoseRealmIsGoneIsClosed) {
             0);
   const Fd fastpath(link[1]);
   site.crew().use_fastpath_link(Fd(link[0]));
-  const Compiled before = compile(layout);
-  auto opened = open_generation(before.offer, before.fds, sealing_key(), nullptr);
+  const link::Offer before = compile(layout);
+  auto opened = open_generation(before, sealing_key(), nullptr);
   ASSERT_TRUE(opened);
   layout.realm = "other";
   layout.listeners = {{free_port()}};
@@ -273,8 +273,8 @@ TEST(Threads, P1_PublishesUnderTrafficLoseNothing) {
   std::unique_ptr<Crew> crew;
   std::shared_ptr<const Generation> last;
   const auto publish = [&] {
-    const Compiled compiled = compile(layout);
-    auto next = open_generation(compiled.offer, compiled.fds, sealing_key(), last.get());
+    const link::Offer compiled = compile(layout);
+    auto next = open_generation(compiled, sealing_key(), last.get());
     ASSERT_TRUE(next) << next.error().text();
     last = std::move(*next);
     ++layout.generation;

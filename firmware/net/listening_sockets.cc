@@ -1,4 +1,4 @@
-#include "dataplane/front/listeners.h"
+#include "firmware/net/listening_sockets.h"
 
 #include <sys/socket.h>
 
@@ -8,7 +8,7 @@
 #include "firmware/base/log.h"
 #include "firmware/net/socket.h"
 
-namespace fedge::front {
+namespace fedge {
 
 namespace {
 
@@ -20,83 +20,87 @@ bool out_of_resources() {
   return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
 }
 
+bool same_place(const ListeningPlace& a, const ListeningPlace& b) {
+  return a.realm == b.realm && a.endpoint == b.endpoint;
+}
+
 }  // namespace
 
-Listeners::Listeners(Loop& loop, OnAccept on_accept, bool use_devices)
+ListeningSockets::ListeningSockets(Loop& loop, std::string_view program, bool use_devices,
+                                   OnAccept on_accept)
     : loop_(loop),
+      program_(program),
       on_accept_(std::move(on_accept)),
       use_devices_(use_devices),
       resume_([this](Instant) { set_watching(true); }) {}
 
-Listeners::~Listeners() { close_all(); }
+ListeningSockets::~ListeningSockets() { close_all(); }
 
-bool Listeners::has(const Listener& listener) const {
-  return std::ranges::any_of(open_, [&](const auto& socket) {
-    return socket->realm == listener.realm && socket->endpoint == listener.endpoint;
-  });
-}
-
-Status Listeners::prepare(const Generation& next) {
+Status ListeningSockets::prepare(std::vector<ListeningPlace> next) {
   prepared_.clear();
-  for (const Listener& listener : next.listeners) {
-    if (has(listener)) continue;
+  next_ = std::move(next);
+  for (const ListeningPlace& place : next_) {
+    const auto is_this = [&](const auto& socket) { return same_place(socket->place, place); };
+    if (std::ranges::any_of(open_, is_this)) continue;
     auto fd = open_listening_socket(
-        listener.endpoint, {.device = use_devices_ ? listener.realm : "", .dscp = listener.dscp});
+        place.endpoint, {.device = use_devices_ ? place.realm : "", .dscp = place.dscp});
     if (!fd) {
       prepared_.clear();
       Error error = fd.error();
-      error.where = "listener " + listener.name + " (" + error.where + ")";
+      error.where = "listener " + place.name + " (" + error.where + ")";
       return std::unexpected(error);
     }
     auto socket = std::make_unique<Socket>(*this, std::move(*fd));
-    socket->realm = listener.realm;
-    socket->endpoint = listener.endpoint;
+    socket->place = place;
     prepared_.push_back(std::move(socket));
   }
   return {};
 }
 
-void Listeners::commit(const Generation& next) {
+void ListeningSockets::commit() {
   for (auto& socket : prepared_) {
+    const ListeningPlace& place = socket->place;
     if (auto ok = loop_.watch(socket->fd.get(), wanted_events(), *socket); !ok) {
-      log::error("front", "listener {}: {}", socket->endpoint.text(), ok.error().text());
+      log::error(program_, "listener {}: {}", place.endpoint.text(), ok.error().text());
     }
-    log::info("front", "listening on {} in realm {}", socket->endpoint.text(), socket->realm);
+    log::info(program_, "listening on {} in realm {}", place.endpoint.text(), place.realm);
     open_.push_back(std::move(socket));
   }
   prepared_.clear();
-  std::erase_if(open_, [&](const auto& socket) {
-    socket->listener = next.find(socket->realm, socket->endpoint);
-    if (socket->listener != nullptr) {
+  std::erase_if(open_, [this](const auto& socket) {
+    const auto it = std::ranges::find_if(
+        next_, [&](const ListeningPlace& place) { return same_place(place, socket->place); });
+    if (it != next_.end()) {
+      socket->place = *it;
       // Of those that stay, too: the realm's mark may have changed.
-      mark_socket(socket->fd.get(), socket->endpoint.address, socket->listener->dscp);
+      mark_socket(socket->fd.get(), it->endpoint.address, it->dscp);
       return false;
     }
-    log::info("front", "no longer listening on {} in realm {}", socket->endpoint.text(),
-              socket->realm);
+    log::info(program_, "no longer listening on {} in realm {}", socket->place.endpoint.text(),
+              socket->place.realm);
     loop_.unwatch(socket->fd.get(), *socket);
     return true;
   });
 }
 
-void Listeners::close_all() {
+void ListeningSockets::close_all() {
   for (auto& socket : open_) loop_.unwatch(socket->fd.get(), *socket);
   open_.clear();
   prepared_.clear();
 }
 
-void Listeners::back_off() {
+void ListeningSockets::back_off() {
   loop_.timers().set(resume_, loop_.now() + kBackOff);
   set_watching(false);
 }
 
-void Listeners::set_watching(bool watching) {
+void ListeningSockets::set_watching(bool watching) {
   if (watching == watching_) return;
   watching_ = watching;
   for (auto& socket : open_) loop_.change(socket->fd.get(), wanted_events(), *socket);
 }
 
-void Listeners::accept(Socket& socket) {
+void ListeningSockets::accept(Socket& socket) {
   for (int i = 0; i < kAcceptsPerRound && watching_; ++i) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -107,8 +111,8 @@ void Listeners::accept(Socket& socket) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
       return;
     }
-    on_accept_(std::move(fd), Endpoint::from_sockaddr(address), *socket.listener);
+    on_accept_(std::move(fd), Endpoint::from_sockaddr(address), socket.place.number);
   }
 }
 
-}  // namespace fedge::front
+}  // namespace fedge
