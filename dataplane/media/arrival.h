@@ -21,6 +21,8 @@ struct Arrival {
   uint16_t destination_port;
   uint16_t payload_at;  // offset of UDP's payload in the frame
   uint16_t payload_size;
+  // Of the pseudo header and UDP's but for the checksum: sum_of() these, not folded.
+  uint64_t sum;
   uint16_t local;     // our address, among Plan::locals
   uint16_t checksum;  // of UDP as it stands in the header, not swapped; 0: none
   uint8_t ttl;
@@ -82,6 +84,7 @@ inline bool read_ipv4(const std::byte* ip, size_t left, Arrival& out, size_t& ud
   out.class_and_ecn = std::to_integer<uint8_t>(ip[1]);
   out.is_v4 = true;
   out.dont_fragment = fragment != 0;
+  out.sum = uint64_t{source} + target;
   udp_size = total - ip::kIpv4Size;
   return true;
 }
@@ -96,6 +99,7 @@ inline bool read_ipv6(const std::byte* ip, size_t left, Arrival& out, size_t& ud
   std::memcpy(out.destination.words.data(), ip + 24, 16);
   // A mapped address in a packet would pass for an IPv4 one.
   if (out.source.is_v4() || out.destination.is_v4()) return false;
+  out.sum = sum_of(out.source) + sum_of(out.destination);
   out.ttl = std::to_integer<uint8_t>(ip[7]);
   out.class_and_ecn = static_cast<uint8_t>(first >> 20);
   out.is_v4 = false;
@@ -137,6 +141,8 @@ inline bool read_arrival(const Plan& plan, const Packet& packet, Arrival& out) {
   out.destination_port = load_be16(udp + 2);
   out.checksum = load<uint16_t>(udp + 6);
   if (out.source_port == 0) return false;
+  // The size stands in both.
+  out.sum += uint64_t{load<uint32_t>(udp)} + 2u * load<uint16_t>(udp + 4);
   out.payload_at = static_cast<uint16_t>(at + ip::kUdpSize);
   out.payload_size = static_cast<uint16_t>(udp_size - ip::kUdpSize);
   return true;

@@ -236,7 +236,10 @@ void Relay::send_to_client(Packet& packet, const Item& item, uint32_t session) {
     return refuse(packet, session, Reason::above_mtu);
   }
   count(session, kToClient, arrival.payload_size);
-  if (record.transport != ClientTransport::udp) return send_to_front(packet, session, out, item);
+  if (record.transport != ClientTransport::udp) {
+    const Departure copy = out;
+    return send_to_front(packet, session, copy, item);
+  }
   const LocalAddress& server = local(record.server);
   out.from = &server;
   out.source = server.address;
@@ -333,7 +336,9 @@ void Relay::send_to_peer(Packet& packet, const Item& item, uint32_t session, uin
   }
   uint32_t& next_hop = record.next_hop;
   if (next_hop != kInside && !next_hops_.find_mac(next_hop, out.mac_word)) [[unlikely]] {
-    const bool found = find_next_hop(packet, from, to, next_hop, out.mac_word);
+    uint64_t mac_word = 0;
+    const bool found = find_next_hop(packet, from, to, next_hop, mac_word);
+    out.mac_word = mac_word;
     sessions_.peer(record.hot.at).next_hop = next_hop;
     if (!found) return refuse(packet, session, packet.reason);
   }
@@ -368,8 +373,14 @@ void Relay::depart(Packet& packet, const Item& item, Departure& out, uint32_t ne
     ++counts_.inside;
   }
   const bool is_plain = !by_front && arrival.is_v4 && out.to.is_v4() && out.vlan == 0;
-  const bool written = is_plain ? write_ipv4_frame(packet, arrival, out)
-                                : write_headers(packet, by_front ? nullptr : &arrival, out);
+  bool written;
+  if (is_plain) [[likely]] {
+    written = write_ipv4_frame(packet, arrival, out);
+  } else {
+    // A copy, so that the other one's address is nobody's and its fields stay in registers.
+    const Departure copy = out;
+    written = write_headers(packet, by_front ? nullptr : &arrival, copy);
+  }
   if (!written) return drop(packet, packet.reason);
   packet.connection = 0;
   if (inside) {

@@ -84,7 +84,7 @@ class Relay {
     ++counts_.handed_over;
   }
   void relay_from_front(Packet& packet, Item& item);
-  void send_to_front(Packet& packet, uint32_t session, Departure& out, const Item& item);
+  void send_to_front(Packet& packet, uint32_t session, const Departure& out, const Item& item);
 
   // What is left when the peer is the hot one: to it, and from it.
   void send_to_peer(Packet& packet, const Item& item, uint32_t session, uint16_t peer_port,

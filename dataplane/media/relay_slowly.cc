@@ -195,7 +195,7 @@ void Relay::relay_from_front(Packet& packet, Item& item) {
 }
 
 // Front pads ChannelData itself.
-void Relay::send_to_front(Packet& packet, uint32_t session, Departure& out, const Item&) {
+void Relay::send_to_front(Packet& packet, uint32_t session, const Departure& out, const Item&) {
   std::byte* const begin = packet.frame + out.payload_at - out.head;
   const size_t size = size_t{out.head} + out.payload_size + out.padding;
   const auto before = begin - packet.frame;

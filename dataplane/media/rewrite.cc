@@ -44,13 +44,9 @@ uint16_t checksum_anew(const std::byte* udp, size_t udp_size, const Departure& o
 }
 
 uint16_t carry_over(const Arrival& arrival, size_t udp_size, const Departure& out) {
-  const auto old_size = static_cast<uint16_t>(arrival.payload_size + ip::kUdpSize);
-  const uint64_t before = sum_of(arrival.source) + sum_of(arrival.destination) +
-                          swap(arrival.source_port) + swap(arrival.destination_port) +
-                          2u * swap(old_size) + out.removed;
   const uint64_t after = sum_of(out.source) + sum_of(out.to) + swap(out.from_port) +
                          swap(out.to_port) + 2u * swap(static_cast<uint16_t>(udp_size)) + out.added;
-  return carry_checksum(arrival.checksum, before, after);
+  return carry_checksum(arrival.checksum, arrival.sum + out.removed, after);
 }
 
 }  // namespace

@@ -86,10 +86,8 @@ inline bool write_ipv4_frame(Packet& packet, const Arrival& arrival, const Depar
 
   uint64_t checksum = 0;
   if (arrival.checksum != 0) [[likely]] {
-    const uint64_t gone = arrival.source.v4_octets() + uint64_t{arrival.destination.v4_octets()} +
-                          swapped(arrival.source_port) + swapped(arrival.destination_port) +
-                          2u * swapped(ip::kUdpSize + arrival.payload_size) + out.removed;
-    checksum = carry_checksum(arrival.checksum, gone, from + to + ports + 2 * size + out.added);
+    checksum = carry_checksum(arrival.checksum, arrival.sum + out.removed,
+                              from + to + ports + 2 * size + out.added);
   }
 
   // Few wide stores: Ethernet 14 octets, IPv4 20, UDP 8.
