@@ -105,7 +105,7 @@ Verdict judge_tcp(const Scene& s, const Local& local) {
   const PacketView& view = s.view;
   const Endpoint remote{view.source, view.source_port};
   if (local.listens(view.destination_port)) return s.pass(Class::listener, remote);
-  if (local.may_relay(view.destination_port)) return s.pass(Class::listener, remote);
+  if (local.may_relay(view.destination_port)) return s.pass(Class::relay, remote);
   if (!is_ephemeral(view.destination_port)) return s.drop(Refusal::tcp_closed_port);
   const bool bare_syn = (view.tcp_flags & (ip::kTcpSyn | ip::kTcpAck)) == ip::kTcpSyn;
   return bare_syn ? s.drop(Refusal::tcp_syn_ephemeral) : s.pass(Class::established, remote);
@@ -171,6 +171,7 @@ Verdict judge_outbound_ip(const Scene& s) {
   if (local == nullptr && !nameless) return s.drop(Refusal::foreign_source);
   switch (view.protocol) {
     case ip::kTcp:
+      if (local->may_relay(view.source_port)) return s.pass(Class::relay, remote);
       return s.pass(local->listens(view.source_port) ? Class::listener : Class::established,
                     remote);
     case ip::kUdp:

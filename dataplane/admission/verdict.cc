@@ -6,8 +6,8 @@ namespace fedge::admission {
 
 namespace {
 
-constexpr std::array<std::string_view, kClassCount> kClasses{"listener", "established", "icmp",
-                                                             "resolver", "neighbour",   "fragment"};
+constexpr std::array<std::string_view, kClassCount> kClasses{
+    "listener", "relay", "established", "icmp", "resolver", "neighbour", "fragment"};
 constexpr std::array<std::string_view, kPeerClassCount> kPeerClasses{"stranger", "known",
                                                                      "trusted"};
 // In the order of the enumeration.

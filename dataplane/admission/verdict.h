@@ -12,8 +12,9 @@ inline constexpr uint16_t kNoRealm = 0xffff;
 
 // What a punted packet is to us; each will have a budget of its own. From `neighbour` on it is not
 // punted as it came: a stranger's question may have to wait, a fragment until it is whole.
-enum class Class : uint8_t { listener, established, icmp, resolver, neighbour, fragment };
-inline constexpr int kClassCount = 6;
+// A `relay` is to a port that may be a TCP relay's: whether it is now the fast path knows.
+enum class Class : uint8_t { listener, relay, established, icmp, resolver, neighbour, fragment };
+inline constexpr int kClassCount = 7;
 std::string_view text(Class c);
 
 // Who sent it.

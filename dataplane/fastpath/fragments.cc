@@ -20,6 +20,8 @@ void Worker::hold(uint16_t port, const admission::Verdict& verdict, const ip::Pa
     judged.drop = admission::Refusal::fragment_content;
   }
   if (!judged.passes()) return refuse(judged, Direction::in);
+  if (!is_open_relay(judged, packet)) judged.drop = admission::Refusal::tcp_closed_port;
+  if (!judged.passes()) return refuse(judged, Direction::in);
   write_to_tap(judged, whole.data(), packet);
 }
 

@@ -15,6 +15,11 @@ using media::FrontKind;
 namespace {
 
 constexpr Duration kTick = 5ms;
+// How long a peer may take for what front still has for it, and for the end of TCP's connection.
+constexpr Duration kFarewell = 60s;
+// Front is not heard while less than this is free for what it is told: so every message of a burst
+// and every event finds room for its answer.
+constexpr size_t kRoomForAnswers = media::FrontRingMemory::kCapacity / 2;
 // Sessions looked at in a round when signal is told of its streams.
 constexpr uint32_t kToldAtOnce = 256;
 
@@ -23,6 +28,7 @@ constexpr uint32_t kToldAtOnce = 256;
 MediaPart::MediaPart(uint8_t worker, const MediaSurroundings& surroundings)
     : worker_(worker),
       workers_(surroundings.workers),
+      tcp_relays_(surroundings.tcp_relays),
       reports_(surroundings.event),
       hops_(surroundings.mirror, reports_) {}
 
@@ -35,6 +41,7 @@ Result<std::unique_ptr<MediaPart>> MediaPart::open(const Fd& memory, uint8_t wor
   if (!sessions) return std::unexpected(sessions.error());
   part->sessions_ = std::move(*sessions);
   part->sessions_->settle();
+  part->open_relays();
   media::TurnServer::Setup setup;
   media::MsTurnServer::Setup ms_setup;
   for (auto* const seed : {&setup.seed, &ms_setup.seed}) {
@@ -45,8 +52,8 @@ Result<std::unique_ptr<MediaPart>> MediaPart::open(const Fd& memory, uint8_t wor
   std::ranges::copy(surroundings.nonce_key, setup.seed.begin());
   part->turn_ =
       std::make_unique<media::TurnServer>(*part->sessions_, surroundings.quotas, part.get(), setup);
-  part->ms_turn_ =
-      std::make_unique<media::MsTurnServer>(*part->sessions_, surroundings.quotas, ms_setup);
+  part->ms_turn_ = std::make_unique<media::MsTurnServer>(*part->sessions_, surroundings.quotas,
+                                                         part.get(), ms_setup);
   part->dialects_ = std::make_unique<media::Dialects>(*part->turn_, *part->ms_turn_);
   part->station_ =
       std::make_unique<media::Station>(*part->sessions_, part->hops_, *part->dialects_, part.get());
@@ -60,19 +67,24 @@ void MediaPart::use(const media::Plan* plan, const RouteTable* routes, Instant n
   if (plan == plan_) return;
   plan_ = plan;
   station_->adopt(plan, now);
+  review_wanted_ = true;
+  say_again();
 }
 
 void MediaPart::begin_round(Instant now) {
+  now_ = now;
   hops_.refresh(now);
   if (orders_.any()) [[unlikely]]
     take_orders(now);
   if (now < next_tick_) return;
   next_tick_ = now + kTick;
   station_->tick(now);
+  say_again();
   if (tell_from_ != tell_to_) tell_anchors();
   session_count_.store(sessions_->size(), std::memory_order_relaxed);
   if (now < next_second_) return;
   next_second_ = now + 1s;
+  forget_relays();
   turn_->set_time_of_day(now, now_wall());
   ms_turn_->set_time_of_day(now, now_wall());
 }
@@ -97,6 +109,9 @@ void MediaPart::carry_out(Order& order, Instant now) {
     front_ = std::make_unique<media::FrontRing>(std::move(*ring));
     ++front_number_;
     named_.clear();
+    // Whoever reads it hears everything anew.
+    unsaid_.clear();
+    names_wanted_ = false;
   }
 }
 
@@ -125,8 +140,39 @@ void MediaPart::report_end(uint64_t id, uint64_t call) {
 void MediaPart::on_end(media::SessionId id, const media::SessionRecord& record,
                        const media::SessionDetails& details, EndCause cause) {
   turn_->on_end(id, record, details, cause);
+  if ((record.flags & media::session_flag::kTcpRelay) != 0) {
+    close_relay(details.relay, record.relay_port);
+  }
   if (record.kind == media::SessionKind::anchor && cause != EndCause::signal) {
     report_end(details.anchor.id, details.anchor.call);
+  }
+}
+
+// --- relay ports for TCP -----------------------------------------------------------------------
+
+// Of the process before.
+void MediaPart::open_relays() {
+  for (uint32_t i = 0; i < sessions_->mark(); ++i) {
+    const media::SessionRecord& record = sessions_->record(i);
+    if (!sessions_->in_use(i) || (record.flags & media::session_flag::kTcpRelay) == 0) continue;
+    tcp_relays_.add(sessions_->details(i).relay, record.relay_port);
+  }
+}
+
+// The session ends, and so does this, when it is false.
+bool MediaPart::listen(const media::TcpListen& what) {
+  tcp_relays_.add(what.address, what.port);
+  return unsaid_.empty() && push(what);
+}
+
+void MediaPart::close_relay(const media::Address& address, uint16_t port) {
+  closing_relays_.push_back({now_ + kFarewell, address, port});
+}
+
+void MediaPart::forget_relays() {
+  while (!closing_relays_.empty() && closing_relays_.front().until <= now_) {
+    tcp_relays_.remove(closing_relays_.front().address, closing_relays_.front().port);
+    closing_relays_.pop_front();
   }
 }
 
@@ -136,7 +182,7 @@ bool MediaPart::read_front(media::Packet& packet, Instant now) {
   if (!front_) return false;
   const MutableBytes room{packet.frame, packet.room_behind};
   media::FrontRecord record;
-  while (front_->in().pop(record, room)) {
+  while (front_->out().has_room(kRoomForAnswers) && front_->in().pop(record, room)) {
     if (record.kind != FrontKind::message) {
       take_event(record, now);
     } else if (take_message(record, packet)) {
@@ -194,6 +240,11 @@ void MediaPart::take_event(const media::FrontRecord& record, Instant now) {
     case FrontKind::tcp_incoming:
       if (plan_ == nullptr) return;
       return turn_->on_tcp_incoming(record.as<media::TcpIncoming>(), *plan_, now);
+    case FrontKind::tcp_there:
+      if (plan_ == nullptr) return;
+      return turn_->on_tcp_there(record.as<media::TcpThere>(), *plan_);
+    case FrontKind::tcp_closed:
+      return turn_->on_tcp_closed(record.as<media::TcpClosed>());
     default:
       return;
   }
@@ -207,7 +258,27 @@ void MediaPart::end_unnamed() {
     if (connection != 0 && !named_.contains(connection)) sessions_->end(i, EndCause::client);
   }
   named_.clear();
-  turn_->name_relays();
+  names_wanted_ = review_wanted_ = true;
+  say_again();
+}
+
+bool MediaPart::push_unsaid(const Unsaid& what) {
+  return std::visit([this](const auto& record) { return push(record); }, what);
+}
+
+// Without front there is nobody to tell, and a new one asks.
+bool MediaPart::say(const Unsaid& what) {
+  if (!front_) return false;
+  if (!unsaid_.empty() || !push_unsaid(what)) unsaid_.push_back(what);
+  return true;
+}
+
+void MediaPart::say_again() {
+  if (!front_) return;
+  while (!unsaid_.empty() && push_unsaid(unsaid_.front())) unsaid_.pop_front();
+  if (!unsaid_.empty() || plan_ == nullptr) return;
+  if (names_wanted_) names_wanted_ = !turn_->name_relays(*plan_);
+  if (review_wanted_ && !names_wanted_) review_wanted_ = !push(media::TcpReview{});
 }
 
 bool MediaPart::send_to_front(const media::Packet& packet) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <span>
 #include <unordered_set>
@@ -12,6 +13,7 @@
 #include "dataplane/fastpath/handover.h"
 #include "dataplane/fastpath/hops.h"
 #include "dataplane/fastpath/media_meters.h"
+#include "dataplane/fastpath/open_ports.h"
 #include "dataplane/media/dialects.h"
 #include "dataplane/media/front_ring.h"
 #include "dataplane/media/quotas.h"
@@ -34,6 +36,7 @@ using Order =
 struct MediaSurroundings {
   uint8_t workers;
   media::Quotas& quotas;
+  OpenPorts& tcp_relays;
   const Mirror& mirror;
   int event;  // an eventfd that wakes the control thread
   // Of nonces: a client may come to another worker with what one has given it.
@@ -64,6 +67,10 @@ class MediaPart final : public media::EndListener, public media::TcpRelay {
   void begin_round(Instant now);
   void process(std::span<media::Packet> burst, Instant now) { station_->process(burst, now); }
   // An ICMP packet, whose `view` it is: IcmpReports::take().
+  // Whether somebody's TCP relay port is open there, of whichever worker.
+  bool relays_tcp(const IpAddress& address, uint16_t port) const {
+    return tcp_relays_.has(media::Address::of(address), port);
+  }
   void report_icmp(media::Packet& packet, const ip::PacketView& view, Instant now) {
     if (plan_ != nullptr) icmp_->take(packet, view, *plan_, now);
   }
@@ -93,11 +100,18 @@ class MediaPart final : public media::EndListener, public media::TcpRelay {
   MediaPart(uint8_t worker, const MediaSurroundings& surroundings);
   void on_end(media::SessionId id, const media::SessionRecord& record,
               const media::SessionDetails& details, media::EndCause cause) override;
-  bool listen(const media::TcpListen& what) override { return push(what); }
-  bool unlisten(const media::TcpUnlisten& what) override { return push(what); }
+  // The port may still be another's while the end of that is not said.
+  bool listen(const media::TcpListen& what) override;
+  bool name(const media::TcpListen& what) override { return unsaid_.empty() && push(what); }
+  bool unlisten(const media::TcpUnlisten& what) override { return say(what); }
   bool connect(const media::TcpConnect& what) override { return push(what); }
   bool bind(const media::TcpBind& what, Bytes success) override { return push(what, success); }
-  bool drop(const media::TcpDrop& what) override { return push(what); }
+  bool drop(const media::TcpDrop& what) override { return say(what); }
+  bool accept(const media::TcpAccept& what) override { return say(what); }
+  bool send_to(const media::TcpSend& what, Bytes data) override { return push(what, data); }
+  bool set_active(const media::TcpActive& what, Bytes answer) override {
+    return push(what, answer);
+  }
   bool send(media::ConnectionId client, Bytes message) override {
     return push(media::FrontReply{client, 0}, message);
   }
@@ -105,6 +119,16 @@ class MediaPart final : public media::EndListener, public media::TcpRelay {
   bool push(const Record& record, Bytes octets = {}) {
     return front_ && front_->out().push(record, octets);
   }
+
+  using Unsaid = std::variant<media::TcpUnlisten, media::TcpDrop, media::TcpAccept>;
+  // Later, when the ring is full.
+  bool say(const Unsaid& what);
+  bool push_unsaid(const Unsaid& what);
+  void say_again();
+
+  void open_relays();
+  void close_relay(const media::Address& address, uint16_t port);
+  void forget_relays();
 
   void take_orders(Instant now);
   void carry_out(Order& order, Instant now);
@@ -117,6 +141,7 @@ class MediaPart final : public media::EndListener, public media::TcpRelay {
 
   const uint8_t worker_;
   const uint8_t workers_;
+  OpenPorts& tcp_relays_;
   Reports reports_;
   Hops hops_;
   std::unique_ptr<media::Sessions> sessions_;
@@ -133,8 +158,19 @@ class MediaPart final : public media::EndListener, public media::TcpRelay {
   std::unique_ptr<media::FrontRing> front_;
   uint32_t front_number_ = 0;
   std::unordered_set<media::ConnectionId> named_;  // connections that a new front has
-  uint32_t tell_from_ = 0;  // the next session to look at for signal; at its end: done
+  std::deque<Unsaid> unsaid_;                      // what the ring had no room for
+  bool names_wanted_ = false;   // front is to hear which TCP allocations there are
+  bool review_wanted_ = false;  // … and is to name their peers: the plan is another
+  uint32_t tell_from_ = 0;      // the next session to look at for signal; at its end: done
   uint32_t tell_to_ = 0;
+  // Relay ports for TCP whose allocations are over: their connections still have their farewells.
+  struct ClosingRelay {
+    Instant until;
+    media::Address address;
+    uint16_t port;
+  };
+  std::deque<ClosingRelay> closing_relays_;
+  Instant now_{};
   Instant next_tick_{};
   Instant next_second_{};
 };

@@ -212,12 +212,19 @@ bool Worker::punt(uint16_t port, rte_mbuf* frame) {
     }
     if (!may_ask(verdict, view)) verdict.drop = admission::Refusal::neighbour_flood;
   }
+  if (!is_open_relay(verdict, view)) verdict.drop = admission::Refusal::tcp_closed_port;
   if (verdict.passes()) {
     write_to_tap(verdict, bytes_of(frame), view);
   } else {
     refuse(verdict, Direction::in);
   }
   return true;
+}
+
+// What is no relay's is none that is closed.
+bool Worker::is_open_relay(const admission::Verdict& verdict, const ip::PacketView& view) const {
+  if (!verdict.passes() || verdict.as != admission::Class::relay) return true;
+  return media_ != nullptr && media_->relays_tcp(view.destination, view.destination_port);
 }
 
 // `frame` is what `view` is of.

@@ -67,6 +67,7 @@ class Worker {
   uint16_t receive_crossed();
   // False: it went to another worker, or to a client of media.
   bool punt(uint16_t port, rte_mbuf* frame);
+  bool is_open_relay(const admission::Verdict& verdict, const ip::PacketView& view) const;
   bool may_ask(const admission::Verdict& verdict, const ip::PacketView& view);
   // Media (relaying.cc).
   void relay(std::span<media::Packet> burst);

@@ -23,6 +23,12 @@ Piece ClientStream::take(Bytes octets) {
     // Said once, when it ends.
     return {skip_ == 0 ? Piece::Kind::too_long : Piece::Kind::need_more, size, {}, false};
   }
+  if (left_ != 0) {
+    const size_t size = std::min(left_, octets.size());
+    if (size == 0) return {};
+    left_ -= size;
+    return {Piece::Kind::message, size, octets.first(size), true};
+  }
   switch (dialect_) {
     case Dialect::turn:
       return take_turn(octets);
@@ -85,18 +91,24 @@ Piece ClientStream::take_ms_turn(Bytes octets) {
     case ms_turn::Frame::Carries::bad:
       return bad();
     case ms_turn::Frame::Carries::need_more:
+      if (octets.size() > ms_turn::kFrameHeaderSize &&
+          octets[0] == std::byte{ms_turn::kDataFrame}) {
+        left_ = frame.size - octets.size();
+        return {Piece::Kind::message, octets.size(), octets.subspan(ms_turn::kFrameHeaderSize),
+                true};
+      }
       if (frame.size <= kMostPartial) return {};
       skip_ = frame.size;
       return take(octets);
-    case ms_turn::Frame::Carries::control:
     case ms_turn::Frame::Carries::data:
+      return {Piece::Kind::message, frame.size, frame.payload, true};
+    case ms_turn::Frame::Carries::control:
       break;
   }
   if (frame.payload.size() > media::kMostFrontMessage) {
     return {Piece::Kind::too_long, frame.size, {}, false};
   }
-  return {Piece::Kind::message, frame.size, frame.payload,
-          frame.carries == ms_turn::Frame::Carries::data};
+  return {Piece::Kind::message, frame.size, frame.payload, false};
 }
 
 ClientStream::Framing ClientStream::frame(Bytes message, bool is_data) const {

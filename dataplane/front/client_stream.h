@@ -14,7 +14,7 @@ namespace fedge::front {
 struct Piece {
   enum class Kind : uint8_t {
     need_more,
-    message,   // `message`, and `is_data` as in media::Packet
+    message,   // `message`; with `is_data` a part of a frame of data ([MS-TURN] 2.1)
     tls,       // nothing is taken: a TLS ClientHello begins here
     hello,     // of pseudo-TLS: answer with ms_turn::kServerHello
     too_long,  // a message that nobody could relay: it is passed over
@@ -55,6 +55,7 @@ class ClientStream {
   bool inside_tls_;
   Dialect dialect_ = Dialect::unknown;
   size_t skip_ = 0;  // of a message that is too long
+  size_t left_ = 0;  // of a frame of data: where it ends means nothing
 };
 
 }  // namespace fedge::front

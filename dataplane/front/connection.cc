@@ -140,7 +140,7 @@ void Connection::on_cipher(Bytes cipher) {
 }
 
 void Connection::on_plain(Bytes plain) {
-  if (partner_ != nullptr) return pass(plain);
+  if (partner_ != nullptr && !is_paired_) return pass(plain);
   const bool joins = !rest_.empty();
   if (joins) rest_.insert(rest_.end(), plain.begin(), plain.end());
   const Bytes octets = joins ? Bytes(rest_) : plain;
@@ -166,12 +166,18 @@ size_t Connection::cut(Bytes octets) {
         if (piece.size == 0) return taken;
         break;
       case Piece::Kind::message:
-        if (!owner_.deliver(*this, piece.message, piece.is_data)) {
+        if (piece.is_data) {
+          patience_.on_message(loop_.now());
+          if (take_data(piece.message)) break;
+          held_ = true;
+          return taken + piece.size;
+        }
+        if (!owner_.deliver(*this, piece.message)) {
           held_ = true;
           return taken;
         }
         patience_.on_message(loop_.now());
-        if (!piece.is_data && is_connection_bind(piece.message)) {
+        if (is_connection_bind(piece.message)) {
           awaits_bind_ = true;
           return taken + piece.size;
         }
@@ -196,6 +202,12 @@ size_t Connection::cut(Bytes octets) {
     }
     taken += piece.size;
   }
+}
+
+bool Connection::take_data(Bytes octets) {
+  if (partner_ != nullptr) return partner_->take(octets);
+  owner_.on_passed_over(*this);
+  return true;
 }
 
 // What came so far is the client's hello.
@@ -223,20 +235,14 @@ void Connection::resume() {
 }
 
 bool Connection::reply(Bytes message, bool is_data) {
-  if (!socket_ || closing_ || out_.size() + plain_.size() + message.size() > kMostWaiting) {
-    return false;
-  }
+  // Of a paired connection the peers' octets fill the first half.
+  const size_t most = is_paired_ ? 2 * kMostWaiting : kMostWaiting;
+  if (!socket_ || closing_ || out_.size() + plain_.size() + message.size() > most) return false;
   const ClientStream::Framing framing = stream_.frame(message, is_data);
   static constexpr std::array<std::byte, 4> kZeros{};
   const Bytes parts[] = {Bytes(framing.before).first(framing.before_size), message,
                          Bytes(kZeros).first(framing.padding)};
-  for (const Bytes part : parts) {
-    if (tls_ != nullptr) {
-      plain_.insert(plain_.end(), part.begin(), part.end());
-    } else {
-      out_.append(part);
-    }
-  }
+  for (const Bytes part : parts) append(part);
   patience_.on_message(loop_.now());
   owner_.schedule(*this);
   if (!is_data && is_connection_bind(message)) stop_awaiting();
@@ -265,13 +271,43 @@ void Connection::pass(Bytes plain) {
   if (!has_room) held_ = true;
 }
 
-bool Connection::carry(Bytes octets) {
-  if (!socket_ || closing_) return true;
+void Connection::append(Bytes octets) {
   if (tls_ != nullptr) {
     plain_.insert(plain_.end(), octets.begin(), octets.end());
   } else {
     out_.append(octets);
   }
+}
+
+void Connection::pair(Partner& partner) {
+  partner_ = &partner;
+  is_paired_ = true;
+}
+
+void Connection::unpair() {
+  partner_ = nullptr;
+  is_paired_ = false;
+  resume();
+}
+
+void Connection::hold() {
+  held_ = true;
+  update_events();
+}
+
+bool Connection::carry_frame(Bytes head, Bytes octets) {
+  std::array<std::byte, ms_turn::kFrameHeaderSize> frame;
+  ms_turn::write_frame_header(frame, head.empty() ? ms_turn::kDataFrame : ms_turn::kControlFrame,
+                              static_cast<uint16_t>(head.size() + octets.size()));
+  if (!socket_ || closing_) return true;
+  append(frame);
+  append(head);
+  return carry(octets);
+}
+
+bool Connection::carry(Bytes octets) {
+  if (!socket_ || closing_) return true;
+  append(octets);
   owner_.schedule(*this);
   carried_enough_ = out_.size() + plain_.size() >= kMostWaiting;
   return !carried_enough_;
@@ -290,7 +326,7 @@ void Connection::part() {
 
 // Inside of TLS there are no halves (RFC 5246 section 7.2.1).
 void Connection::on_end() {
-  if (partner_ == nullptr || tls_ != nullptr || carrying_ended_) {
+  if (partner_ == nullptr || is_paired_ || tls_ != nullptr || carrying_ended_) {
     return close(CloseReason::peer_closed);
   }
   client_ended_ = true;

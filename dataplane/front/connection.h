@@ -32,7 +32,8 @@ const char* text(CloseReason reason);
 
 class Connection;
 
-// What a client's data connection is joined with (RFC 6062).
+// What a client's data connection is joined with (RFC 6062), or what its frames of data are for
+// (MS-TURN).
 class Partner {
  public:
   virtual ~Partner() = default;
@@ -46,12 +47,27 @@ class Partner {
   virtual void on_client_over() = 0;
 };
 
+// Where what a peer sends goes to.
+class Carrier {
+ public:
+  virtual ~Carrier() = default;
+  // Octets for the client. False: no more for now; Partner::on_client_room() goes on.
+  virtual bool carry(Bytes octets) = 0;
+  // There are no more for the client.
+  virtual void end_carrying() = 0;
+  // After Partner::take() said no.
+  virtual void resume() = 0;
+  // The peer is gone.
+  virtual void part() = 0;
+};
+
 // What a connection wants of the process. All calls come from on_ready() or a timer.
 class ConnectionOwner {
  public:
   virtual ~ConnectionOwner() = default;
   // To the fast path; false while it does not fit: Connection::resume() goes on.
-  virtual bool deliver(Connection& from, Bytes message, bool is_data) = 0;
+  virtual bool deliver(Connection& from, Bytes message) = 0;
+  // A message that is too long, or data for nobody.
   virtual void on_passed_over(Connection& from) = 0;
   // False: not now; Connection::start_handshake() when it is its turn.
   virtual bool may_handshake(Connection& asking) = 0;
@@ -66,7 +82,7 @@ class ConnectionOwner {
   virtual MutableBytes plain_room() = 0;
 };
 
-class Connection final : public Watcher, private Timer {
+class Connection final : public Watcher, public Carrier, private Timer {
  public:
   // `head`: what stands in front of each of its messages. `context` may be null: no TLS here.
   Connection(Loop& loop, ConnectionOwner& owner, Fd socket, const media::FrontMessage& head,
@@ -85,21 +101,29 @@ class Connection final : public Watcher, private Timer {
   // Sends what waits, as far as the socket takes it.
   void flush();
   // deliver() has room again.
-  void resume();
+  void resume() override;
   void start_handshake();
 
   // --- a data connection (RFC 6062) ---
   // From the answer `success` on it carries octets for `partner`, which stays until it is over or
   // parts. False, and nothing is done: it does not wait for the answer to a ConnectionBind.
   bool join(Partner& partner, Bytes success);
-  // Octets for the client. False: no more for now; Partner::on_client_room() goes on.
-  bool carry(Bytes octets);
-  // There are no more for the client. Inside of TLS nothing goes the other way after that either.
-  void end_carrying();
-  // The partner is gone.
-  void part();
+  bool carry(Bytes octets) override;
+  // Inside of TLS nothing goes the other way after that either.
+  void end_carrying() override;
+  void part() override;
   // Nobody will answer what it asked.
   void stop_awaiting();
+
+  // --- a connection whose frames of data are a partner's (MS-TURN) ---
+  // All else goes on as before.
+  void pair(Partner& partner);
+  void unpair();
+  // Octets for the client in a frame: data, or with a `head` a message of `head` and octets. False:
+  // no more for now.
+  bool carry_frame(Bytes head, Bytes octets);
+  // Is not read on until resume().
+  void hold();
 
   // When what waits is sent, or at once.
   void close_gently();
@@ -124,7 +148,9 @@ class Connection final : public Watcher, private Timer {
   void on_cipher(Bytes cipher);
   void on_plain(Bytes plain);
   size_t cut(Bytes octets);
+  bool take_data(Bytes octets);
   bool send_waiting();
+  void append(Bytes octets);
   void pass(Bytes plain);
   void on_end();
   void update_events();
@@ -150,6 +176,7 @@ class Connection final : public Watcher, private Timer {
   bool closing_ = false;
 
   Partner* partner_ = nullptr;
+  bool is_paired_ = false;       // with frames of data only
   bool carried_enough_ = false;  // carry() said no
   bool carrying_ends_ = false;   // when what waits is sent
   bool carrying_ended_ = false;

@@ -46,7 +46,7 @@ class Front final : public ConnectionOwner {
   void on_round_end();
   void start_handshakes();
   void close_lost_realms();
-  bool deliver(Connection& from, Bytes message, bool is_data) override;
+  bool deliver(Connection& from, Bytes message) override;
   void on_passed_over(Connection& from) override;
   bool may_handshake(Connection& asking) override;
   void on_handshake_over(Connection& of, bool good) override;
@@ -61,6 +61,7 @@ class Front final : public ConnectionOwner {
   void on_fastpath_gone();
   void give_ring(uint8_t worker);
   void on_record(uint8_t worker, const media::FrontRecord& record, Bytes octets);
+  void listen(uint8_t worker, const media::TcpListen& what);
   void on_relay_record(uint8_t worker, const media::FrontRecord& record, Bytes octets);
   // What did not fit before: who is alive, who has closed, who waits to be read on.
   void catch_up();

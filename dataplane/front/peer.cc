@@ -54,7 +54,9 @@ void Peer::on_ready(uint32_t events) {
       loop_.timers().set(*this, loop_.now() + owner_.peer_wait());
       update_events();
     }
-    return owner_.on_connected(*this, error);
+    owner_.on_connected(*this, error);
+    if (socket_ && client_ != nullptr) link(*client_);
+    return;
   }
   if (events & EPOLLOUT) flush();
   if (!socket_ || !(events & ~uint32_t{EPOLLOUT})) return;
@@ -89,6 +91,14 @@ bool Peer::join(Connection& client, Bytes success) {
   return true;
 }
 
+void Peer::link(Carrier& client) {
+  client_ = &client;
+  if (state_ != State::waiting) return;
+  state_ = State::joined;
+  cancel();
+  flush();
+}
+
 void Peer::read() {
   for (int i = 0; i < kReadsPerRound && socket_ && (events_ & EPOLLIN); ++i) {
     const MutableBytes room = owner_.room();
@@ -117,6 +127,7 @@ bool Peer::take(Bytes octets) {
 }
 
 void Peer::flush() {
+  if (state_ == State::connecting) return;
   while (!out_.empty()) {
     const Bytes octets = out_.waiting();
     const ssize_t n =
@@ -162,7 +173,7 @@ void Peer::close() {
   if (!is_unwatched_) loop_.unwatch(socket_.get(), *this);
   socket_.reset();
   state_ = State::over;
-  if (Connection* const client = std::exchange(client_, nullptr)) client->part();
+  if (Carrier* const client = std::exchange(client_, nullptr)) client->part();
   owner_.on_over(*this);
 }
 

@@ -1,5 +1,6 @@
-// One connection of a peer with a relay port (RFC 6062): made or taken, then it waits for the
-// client's ConnectionBind, unread, then octets go both ways until both sides have ended.
+// One connection of a peer with a relay port: made or taken, then it waits, unread, for the
+// client's ConnectionBind (RFC 6062) or for the worker's permission (MS-TURN), then octets go both
+// ways until both sides have ended.
 #pragma once
 
 #include "dataplane/front/connection.h"
@@ -37,7 +38,15 @@ class Peer final : public Watcher, public Partner, private Timer {
   Status start();
   // With a client's data connection; `success` is what the client hears. False: not now.
   bool join(Connection& client, Bytes success);
+  // With a client's stream of frames (MS-TURN), as soon as the connection stands.
+  void link(Carrier& client);
   void close();
+
+  // --- what the client has for it ---
+  bool take(Bytes octets) override;
+  void on_client_end() override;
+  void on_client_room() override;
+  void on_client_over() override;
 
   media::PeerId id() const { return id_; }
   const Endpoint& remote() const { return remote_; }
@@ -51,16 +60,12 @@ class Peer final : public Watcher, public Partner, private Timer {
   // The owner's own.
   uint64_t allocation = 0;
   uint8_t worker = 0;
-  media::Echo echo{};  // while connecting
+  media::PeerId twin = 0;  // the other end, at another relay port of ours
+  media::Echo echo{};      // while connecting
 
  private:
   void on_ready(uint32_t events) override;
   void on_timer(Instant now) override;
-  bool take(Bytes octets) override;
-  void on_client_end() override;
-  void on_client_room() override;
-  void on_client_over() override;
-  void on_writable();
   void read();
   void flush();
   void update_events();
@@ -72,7 +77,7 @@ class Peer final : public Watcher, public Partner, private Timer {
   const media::PeerId id_;
   const Endpoint remote_;
   State state_;
-  Connection* client_ = nullptr;
+  Carrier* client_ = nullptr;
   Outbox out_;
   uint32_t events_ = 0;
   bool client_is_full_ = false;

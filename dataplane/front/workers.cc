@@ -84,7 +84,7 @@ void Front::on_record(uint8_t worker, const media::FrontRecord& record, Bytes oc
 void Front::on_relay_record(uint8_t worker, const media::FrontRecord& record, Bytes octets) {
   switch (record.kind) {
     case FrontKind::tcp_listen:
-      return relays_.listen(worker, record.as<media::TcpListen>());
+      return listen(worker, record.as<media::TcpListen>());
     case FrontKind::tcp_unlisten:
       return relays_.unlisten(worker, record.as<media::TcpUnlisten>());
     case FrontKind::tcp_connect:
@@ -95,16 +95,26 @@ void Front::on_relay_record(uint8_t worker, const media::FrontRecord& record, By
     }
     case FrontKind::tcp_drop:
       return relays_.drop(record.as<media::TcpDrop>());
+    case FrontKind::tcp_accept:
+      return relays_.accept(record.as<media::TcpAccept>());
+    case FrontKind::tcp_send:
+      return relays_.send(worker, record.as<media::TcpSend>(), octets);
+    case FrontKind::tcp_active:
+      return relays_.set_active(worker, record.as<media::TcpActive>(), octets);
+    case FrontKind::tcp_review:
+      return relays_.review(worker);
     default:
       return;
   }
 }
 
-bool Front::deliver(Connection& from, Bytes message, bool is_data) {
-  media::FrontMessage head = from.head();
-  head.is_data = is_data ? 1 : 0;
+void Front::listen(uint8_t worker, const media::TcpListen& what) {
+  relays_.listen(worker, what, what.client == 0 ? nullptr : table_.find(what.client));
+}
+
+bool Front::deliver(Connection& from, Bytes message) {
   const bool is_known = from.worker < introductions_.size() && introductions_[from.worker].over;
-  if (is_known && rings_.push(from.worker, head, message)) {
+  if (is_known && rings_.push(from.worker, from.head(), message)) {
     from.told = true;
     statistics_.add(statistics_.to_worker);
     return true;
@@ -143,7 +153,7 @@ void Front::tell_closed() {
 
 bool Front::needs_to_catch_up() const {
   return rings_.count() != 0 &&
-         (!held_.empty() || !closed_.empty() ||
+         (!held_.empty() || !closed_.empty() || relays_.has_untold() ||
           std::ranges::any_of(introductions_, [](const Introduction& i) { return !i.over; }));
 }
 
@@ -152,6 +162,7 @@ void Front::catch_up() {
     if (!introductions_[i].over) tell_alive(i);
   }
   tell_closed();
+  relays_.catch_up();
   // Who is held again comes to the end of the list: everybody gets a turn.
   const std::vector<media::ConnectionId> held = std::exchange(held_, {});
   for (const media::ConnectionId id : held) {

@@ -27,8 +27,9 @@ constexpr size_t round_up(size_t n) { return (n + 7) & ~size_t{7}; }
 constexpr std::array<uint8_t, kFrontKinds> kHeadSizes{
     sizeof(FrontMessage), sizeof(FrontClosed), sizeof(FrontAlive),  sizeof(FrontAllAlive),
     sizeof(TcpConnected), sizeof(TcpFailed),   sizeof(TcpIncoming), sizeof(TcpClosed),
-    sizeof(FrontReply),   sizeof(FrontClose),  sizeof(TcpListen),   sizeof(TcpUnlisten),
-    sizeof(TcpConnect),   sizeof(TcpBind),     sizeof(TcpDrop)};
+    sizeof(TcpThere),     sizeof(FrontReply),  sizeof(FrontClose),  sizeof(TcpListen),
+    sizeof(TcpUnlisten),  sizeof(TcpConnect),  sizeof(TcpBind),     sizeof(TcpDrop),
+    sizeof(TcpAccept),    sizeof(TcpSend),     sizeof(TcpActive),   sizeof(TcpReview)};
 
 }  // namespace
 

@@ -45,6 +45,8 @@ class FrontWriter {
     return push(Record::kKind, {reinterpret_cast<const std::byte*>(&record), sizeof record},
                 octets);
   }
+  // Whether so many octets, heads and all, would fit now.
+  bool has_room(size_t wanted);
   // After a burst of push(): wakes the reader if it sleeps.
   void wake();
   // The reader's place in the ring is impossible.
@@ -52,7 +54,6 @@ class FrontWriter {
 
  private:
   bool push(FrontKind kind, Bytes head, Bytes octets);
-  bool has_room(size_t wanted);
   void copy_in(uint64_t at, Bytes bytes);
 
   FrontRingHead* ring_ = nullptr;

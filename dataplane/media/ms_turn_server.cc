@@ -24,9 +24,11 @@ uint64_t number_at(const std::array<std::byte, 32>& seed, size_t at) {
 
 }  // namespace
 
-MsTurnServer::MsTurnServer(Sessions& sessions, const Quotas& quotas, const Setup& setup)
+MsTurnServer::MsTurnServer(Sessions& sessions, const Quotas& quotas, TcpRelay* tcp,
+                           const Setup& setup)
     : sessions_(sessions),
       quotas_(quotas),
+      tcp_(tcp),
       credentials_(std::span(setup.seed).first<pki::Cmac::kKeySize>()),
       draws_(std::span(setup.seed).last<pki::Cmac::kKeySize>()),
       strangers_(number_at(setup.seed, 8) ^ number_at(setup.seed, 24), setup.strangers) {}
@@ -104,6 +106,7 @@ Reason MsTurnServer::read_peer(const Exchange& exchange, Peer& peer) const {
   const int relay = exchange.plan.find_relay(peer.address);
   const bool is_relay =
       relay >= 0 && exchange.plan.locals()[static_cast<size_t>(relay)].has_relay_port(peer.port);
+  peer.is_inside = true;
   return is_relay ? Reason::none : Reason::peer_denied;
 }
 
@@ -124,14 +127,26 @@ size_t MsTurnServer::on_send(Exchange& exchange) {
     return drop(exchange, reason);
   uint32_t at = sessions_.find_peer(session, peer.address, peer.port, exchange.now);
   if (at == kNone) {
-    if (!sessions_.permit(session, peer.address, Instant(Duration(sessions_.details(session).expires))))
+    if (!sessions_.permit(session, peer.address,
+                          Instant(Duration(sessions_.details(session).expires))))
       return drop(exchange, Reason::no_permission);
     at = sessions_.find_peer(session, peer.address, peer.port, exchange.now);
   }
   const ms_turn::Attribute* const data = exchange.message.find(Type::data);
   if (data == nullptr) return drop(exchange, Reason::none);
+  if (!exchange.over_udp()) return send_by_tcp(exchange, peer, exchange.message.value(*data));
   exchange.request.carried = {at, peer.port, static_cast<uint16_t>(data->at), data->size};
   return 0;
+}
+
+size_t MsTurnServer::send_by_tcp(Exchange& exchange, const Peer& peer, Bytes data) {
+  TcpSend what;
+  what.allocation =
+      allocation_name(exchange.session, sessions_.record(exchange.session).generation);
+  what.peer_address = peer.address;
+  what.peer_port = peer.port;
+  what.is_inside = peer.is_inside;
+  return drop(exchange, tcp_->send_to(what, data) ? Reason::none : Reason::limited);
 }
 
 // Who, then what must be understood, then what.
@@ -198,6 +213,8 @@ size_t MsTurnServer::on_allocate(Exchange& exchange) {
   if (*lifetime_s == 0) return refuse(exchange, Error::allocation_mismatch);
   if (*family == 0) return refuse(exchange, Error::address_family_not_supported);
   if (exchange.plan.limits().draining != 0) return redirect(exchange);
+  if (!exchange.over_udp() && tcp_ == nullptr)
+    return refuse(exchange, Error::insufficient_capacity);
   if (const auto error = check_quotas(quotas_, exchange.plan.limits(), exchange.request.client,
                                       exchange.user.hash))
     return refuse(exchange, *error);
@@ -229,6 +246,14 @@ size_t MsTurnServer::make_allocation(Exchange& exchange, uint32_t lifetime_s, ui
     std::memcpy(&turn.connection_id[i], &draw, sizeof draw);
   }
   sessions_.set_expiry(session, exchange.now + std::chrono::seconds(lifetime_s));
+  if (!exchange.over_udp()) {
+    sessions_.record(session).flags |= session_flag::kTcpRelay;
+    if (!tcp_->listen(describe_relay(sessions_, session, exchange.plan))) {
+      sessions_.end(session, EndCause::client);
+      exchange.session = kNone;
+      return refuse(exchange, Error::insufficient_capacity);
+    }
+  }
   ++counts_.allocations;
   return answer_allocate(exchange, lifetime_s);
 }
@@ -286,7 +311,23 @@ size_t MsTurnServer::on_set_active(Exchange& exchange) {
   }
   if (!make_active(exchange, peer)) return refuse(exchange, Error::insufficient_capacity);
   sessions_.details(exchange.session).turn.last_transaction = exchange.message.transaction;
+  if (!exchange.over_udp()) return set_active_by_tcp(exchange, peer);
   return answer_set_active(exchange);
+}
+
+// Front gives the client the answer and what comes from that peer in this order.
+size_t MsTurnServer::set_active_by_tcp(Exchange& exchange, const Peer& peer) {
+  TcpActive what;
+  what.allocation =
+      allocation_name(exchange.session, sessions_.record(exchange.session).generation);
+  what.peer_address = peer.address;
+  what.peer_port = peer.port;
+  what.is_inside = peer.is_inside;
+  const size_t size = answer_set_active(exchange);
+  if (size == 0) return 0;
+  if (!tcp_->set_active(what, exchange.request.message.first(size)))
+    return refuse(exchange, Error::insufficient_capacity);
+  return drop(exchange, Reason::none);
 }
 
 }  // namespace fedge::media

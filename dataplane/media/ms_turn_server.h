@@ -2,6 +2,8 @@
 // the same sessions as TURN's. It answers requests and says what of a Send goes to whom; data that
 // has no header is the relay's. Nothing allocates, locks, logs or looks at a clock.
 //
+// An allocation over TCP relays TCP, and nothing else: front has the sockets (turn_tcp.h).
+//
 // The active destination is a channel of the session (Relay::kActiveDestination). Permissions last
 // as long as their allocation: the draft knows no end of them, and clients do not renew them.
 #pragma once
@@ -14,6 +16,7 @@
 #include "dataplane/media/answer_limit.h"
 #include "dataplane/media/counts.h"
 #include "dataplane/media/ms_turn_credentials.h"
+#include "dataplane/media/turn_tcp.h"
 
 namespace fedge::media {
 
@@ -23,8 +26,9 @@ class MsTurnServer : public StunHandler {
     std::array<std::byte, 32> seed{};  // random; another after each start
     AnswerLimit::Rate strangers;
   };
-  // All arguments outlive the server.
-  MsTurnServer(Sessions& sessions, const Quotas& quotas, const Setup& setup);
+  // `tcp` carries what is over TCP; null: there are no such allocations. All arguments outlive the
+  // server.
+  MsTurnServer(Sessions& sessions, const Quotas& quotas, TcpRelay* tcp, const Setup& setup);
 
   // Once a second is enough.
   void set_time_of_day(Instant now, WallTime wall) { time_of_day_.set(now, wall); }
@@ -70,8 +74,11 @@ class MsTurnServer : public StunHandler {
   struct Peer {
     Address address;
     uint16_t port = 0;
+    bool is_inside = false;  // a relay address of ours
   };
   Reason read_peer(const Exchange& exchange, Peer& peer) const;
+  size_t send_by_tcp(Exchange& exchange, const Peer& peer, Bytes data);
+  size_t set_active_by_tcp(Exchange& exchange, const Peer& peer);
   bool make_active(const Exchange& exchange, const Peer& peer);
 
   // --- answers (ms_turn_answers.cc) ---
@@ -87,6 +94,7 @@ class MsTurnServer : public StunHandler {
 
   Sessions& sessions_;
   const Quotas& quotas_;
+  TcpRelay* tcp_;
   MsTurnCredentials credentials_;
   Draws draws_;
   AnswerLimit strangers_;

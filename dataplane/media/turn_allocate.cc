@@ -195,7 +195,7 @@ size_t TurnServer::on_allocate(Exchange& exchange) {
     free_ports(wishes, ports);
     return refuse(exchange, Error::insufficient_capacity);
   }
-  if (wishes.is_tcp && !listen(exchange.session)) {
+  if (wishes.is_tcp && !tcp_->listen(describe_relay(sessions_, exchange.session, exchange.plan))) {
     sessions_.end(exchange.session, EndCause::client);
     exchange.session = kNone;
     return refuse(exchange, Error::insufficient_capacity);
@@ -221,7 +221,8 @@ size_t TurnServer::answer_allocate(Exchange& exchange) {
     turn::add_address_error(writer, to_wire(other), why_no_port(exchange.plan, other));
   }
   add_mapped(writer, exchange);
-  writer.add_number(Type::lifetime, seconds_left(sessions_.details(exchange.session), exchange.now));
+  writer.add_number(Type::lifetime,
+                    seconds_left(sessions_.details(exchange.session), exchange.now));
   if ((record.flags & session_flag::kHoldsNextPort) != 0)
     writer.add_long_number(Type::reservation_token, turn.reservation);
   add_ticket(writer, exchange.session);

@@ -39,12 +39,15 @@ class TurnServer : public StunHandler, public EndListener {
 
   size_t on_stun(Request& request, const Plan& plan, Instant now) override;
 
-  // --- front's (RFC 6062): what became of connections; answers go through TcpRelay ---
-  // Front, or this process, has just started: which allocations there are.
-  void name_relays();
+  // --- front's (RFC 6062, and MS-TURN's): what became of connections; answers go through TcpRelay
+  // Front, or this process, has just started: which allocations there are. False: not all fit now,
+  // say it again.
+  bool name_relays(const Plan& plan);
   void on_tcp_connected(const TcpConnected& event);
   void on_tcp_failed(const TcpFailed& event);
   void on_tcp_incoming(const TcpIncoming& event, const Plan& plan, Instant now);
+  void on_tcp_there(const TcpThere& event, const Plan& plan);
+  void on_tcp_closed(const TcpClosed& event);
   // The client's connection is over, and with it its allocation.
   void on_connection_closed(ConnectionId connection);
   // Of any session: closes what front has open for it.
@@ -118,7 +121,6 @@ class TurnServer : public StunHandler, public EndListener {
 
   // --- allocations (turn_allocate.cc) ---
   size_t on_allocate(Exchange& exchange);
-  bool listen(uint32_t session);  // turn_tcp.cc
   std::optional<stun::Error> read_wishes(Exchange& exchange, Wishes& wishes) const;
   std::optional<stun::Error> read_families(const stun::Message& message, Wishes& wishes) const;
   std::optional<stun::Error> read_ports(const stun::Message& message, Wishes& wishes) const;

@@ -49,27 +49,31 @@ Error error_of(TcpFailure failure) {
 
 }  // namespace
 
-bool TurnServer::listen(uint32_t session) {
-  const SessionRecord& record = sessions_.record(session);
-  const SessionDetails& details = sessions_.details(session);
+TcpListen describe_relay(const Sessions& sessions, uint32_t session, const Plan& plan) {
+  const SessionRecord& record = sessions.record(session);
+  const SessionDetails& details = sessions.details(session);
   TcpListen what;
   what.allocation = allocation_name(session, record.generation);
   what.user = details.user;
+  if (record.kind == SessionKind::ms_turn) what.client = details.connection;
   what.realm = details.relay_realm;
   what.address = details.relay;
+  what.public_address = details.relay;
+  const int at = plan.find_local(text_of(details.relay_realm), details.relay);
+  if (at >= 0) what.public_address = plan.locals()[static_cast<size_t>(at)].public_address;
   what.port = record.relay_port;
-  return tcp_->listen(what);
+  return what;
 }
 
-void TurnServer::name_relays() {
+bool TurnServer::name_relays(const Plan& plan) {
+  if (tcp_ == nullptr) return true;
   for (uint32_t i = 0; i < sessions_.mark(); ++i) {
-    if (!sessions_.in_use(i) || sessions_.record(i).kind != SessionKind::turn ||
-        (sessions_.record(i).flags & session_flag::kTcpRelay) == 0)
+    if (!sessions_.in_use(i) || (sessions_.record(i).flags & session_flag::kTcpRelay) == 0)
       continue;
     // Without room for all, none may be taken for over.
-    if (!listen(i)) return;
+    if (!tcp_->name(describe_relay(sessions_, i, plan))) return false;
   }
-  (void)tcp_->unlisten({});
+  return tcp_->unlisten({});
 }
 
 // RFC 6062 section 5.2. The answer comes when front knows.
@@ -86,6 +90,7 @@ size_t TurnServer::on_connect(Exchange& exchange) {
   what.allocation = allocation_name(exchange.session, record.generation);
   what.peer_address = Address::of(peer->address);
   what.peer_port = peer->port;
+  what.is_inside = exchange.plan.judge_peer(peer->address) == PeerVerdict::our_relay;
   what.echo = Pending{exchange.message.transaction, exchange.request.packet.connection,
                       exchange.message.has(Type::fingerprint), exchange.user.signs_sha256}
                   .write();
@@ -117,7 +122,7 @@ size_t TurnServer::on_connection_bind(Exchange& exchange) {
 uint32_t TurnServer::find_tcp(uint64_t allocation) const {
   const uint32_t session =
       sessions_.find({static_cast<uint32_t>(allocation), static_cast<uint32_t>(allocation >> 32)});
-  if (session == kNone || sessions_.record(session).kind != SessionKind::turn) return kNone;
+  if (session == kNone || sessions_.record(session).kind == SessionKind::anchor) return kNone;
   return (sessions_.record(session).flags & session_flag::kTcpRelay) != 0 ? session : kNone;
 }
 
@@ -166,13 +171,17 @@ void TurnServer::on_tcp_failed(const TcpFailed& event) {
   (void)tcp_->send(pending.connection, writer.written());
 }
 
-// Section 5.3: a peer that is permitted; others are closed without a word.
+// RFC 6062 section 5.3: a peer that is permitted; others are closed without a word.
 void TurnServer::on_tcp_incoming(const TcpIncoming& event, const Plan& plan, Instant now) {
   const uint32_t session = find_tcp(event.allocation);
   if (session == kNone ||
       sessions_.find_peer(session, event.peer_address, event.peer_port, now) == kNone ||
       plan.judge_peer(event.peer_address.ip()) == PeerVerdict::denied) {
     (void)tcp_->drop({event.peer});
+    return;
+  }
+  if (sessions_.record(session).kind == SessionKind::ms_turn) {
+    (void)tcp_->accept({event.peer});
     return;
   }
   std::array<std::byte, stun::kTransactionIdSize> id{};
@@ -183,6 +192,25 @@ void TurnServer::on_tcp_incoming(const TcpIncoming& event, const Plan& plan, Ins
   writer.add_number(Type::connection_id, event.peer)
       .add_xor_address(Type::xor_peer_address, {event.peer_address.ip(), event.peer_port});
   (void)tcp_->send(sessions_.details(session).connection, writer.written());
+}
+
+// What an earlier plan permitted.
+void TurnServer::on_tcp_there(const TcpThere& event, const Plan& plan) {
+  const uint32_t session = find_tcp(event.allocation);
+  if (session != kNone && sessions_.record(session).plan != plan.sequence() &&
+      !sessions_.renew(session)) {
+    sessions_.end(session, EndCause::publish);
+  } else if (session == kNone || plan.judge_peer(event.peer_address.ip()) == PeerVerdict::denied) {
+    (void)tcp_->drop({event.peer});
+  }
+}
+
+void TurnServer::on_tcp_closed(const TcpClosed& event) {
+  const uint32_t session = find_tcp(event.allocation);
+  if (session == kNone) return;
+  auto& traffic = sessions_.record(session).traffic;
+  traffic[0].bytes += event.from_client;
+  traffic[1].bytes += event.to_client;
 }
 
 // Without a connection there is no five-tuple; a client that may move can come back by its ticket.

@@ -270,7 +270,7 @@ TEST_F(Classifier, M1_WhatIsForMediaNeverReachesTheKernel) {
   }
   expect(in(datagram("10.0.0.53", 50010)), {kOutside, Class::resolver, PeerClass::known});
   // TCP relays are front's (RFC 6062), but none of anchored calls.
-  expect(in(tcp("10.0.0.2", "10.0.0.1", 50004, ip::kTcpSyn)), {kOutside, Class::listener});
+  expect(in(tcp("10.0.0.2", "10.0.0.1", 50004, ip::kTcpSyn)), {kOutside, Class::relay});
   expect(in(tcp("10.0.0.2", "10.0.0.1", 51004, ip::kTcpSyn)), Refusal::tcp_closed_port);
   // Whose port it is for is seen when it is whole.
   expect(in(piece("10.0.0.1")), {kOutside, Class::fragment});

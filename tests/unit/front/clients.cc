@@ -33,17 +33,15 @@ TEST(Clients, M2_AreHeardAndAnsweredInTheirDialect) {
   EXPECT_EQ(turn.receive(expected.size()), expected);
 
   Client ms(site.loop, site.port);
-  ms.send(ms_hello() + ms_frame(2, "allocate") + ms_frame(3, "data"));
+  ms.send(ms_hello() + ms_frame(2, "allocate") + ms_frame(3, "for nobody") + ms_frame(2, "next"));
   EXPECT_EQ(ms.receive(server_hello().size()), server_hello());
   const Kept control = site.next();
   EXPECT_EQ(control.octets, "allocate");
   const auto ms_head = control.record.as<media::FrontMessage>();
   EXPECT_NE(ms_head.connection, head.connection);
-  const Kept data = site.next();
-  EXPECT_EQ(data.octets, "data");
-  EXPECT_EQ(data.record.as<media::FrontMessage>().is_data, 1);
-  site.push(media::FrontReply{ms_head.connection, 1}, "peer's");
-  EXPECT_EQ(ms.receive(10), ms_frame(3, "peer's"));
+  EXPECT_EQ(site.next().octets, "next");
+  site.push(media::FrontReply{ms_head.connection, 0}, "answer");
+  EXPECT_EQ(ms.receive(10), ms_frame(2, "answer"));
 }
 
 TEST(Clients, M2_AreToldApartWhenTheyEnd) {

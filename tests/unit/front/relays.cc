@@ -1,105 +1,10 @@
 // TCP relays (RFC 6062): peers on loopback, a test in the worker's place.
-#include <arpa/inet.h>
-#include <sys/socket.h>
-
-#include "firmware/net/socket.h"
-#include "tests/unit/front/site.h"
+#include "tests/unit/front/relay_site.h"
 
 namespace fedge::front {
 namespace {
 
 using media::FrontKind;
-
-constexpr uint64_t kAllocation = 0x700000001, kUser = 99;
-
-std::string bind_request() { return std::string("\x00\x0b", 2) + stun_message().substr(2); }
-std::string bind_success() { return std::string("\x01\x0b", 2) + stun_message().substr(2); }
-
-// A peer's end, or its listening port.
-struct Listening {
-  explicit Listening()
-      : fd(*open_listening_socket({*IpAddress::parse("127.0.0.1"), 0}, {})),
-        port(local_endpoint(fd.get()).port) {}
-  Fd fd;
-  uint16_t port;
-};
-
-struct WithRelay : Open {
-  explicit WithRelay(Duration wait = 30s)
-      : Open(1, {.use_devices = false, .epoch = 0x1234, .peer_wait = wait}) {
-    listen();
-    run_until([this] { return count("fedge_front_relay_ports") == 1; });
-  }
-  void listen() {
-    media::TcpListen what;
-    what.allocation = kAllocation;
-    what.user = kUser;
-    what.realm = media::realm_name("lo");
-    what.address = media::Address::of(*IpAddress::parse("127.0.0.1"));
-    what.port = relay_port;
-    push(what);
-  }
-  void connect(uint16_t to) {
-    media::TcpConnect what;
-    what.allocation = kAllocation;
-    what.peer_address = media::Address::of(*IpAddress::parse("127.0.0.1"));
-    what.peer_port = to;
-    what.echo[3] = std::byte{5};
-    push(what);
-  }
-  media::TcpFailure failure() {
-    const Kept kept = next(FrontKind::tcp_failed);
-    return kept.record.as<media::TcpFailed>().failure;
-  }
-  // Takes the connection that front makes.
-  Fd accept(const Listening& at, Endpoint* from = nullptr) {
-    Fd peer;
-    run_until([&] {
-      sockaddr_storage address{};
-      socklen_t size = sizeof address;
-      peer = Fd(::accept4(at.fd.get(), reinterpret_cast<sockaddr*>(&address), &size,
-                          SOCK_NONBLOCK | SOCK_CLOEXEC));
-      if (peer && from != nullptr) *from = Endpoint::from_sockaddr(address);
-      return static_cast<bool>(peer);
-    });
-    return peer;
-  }
-  media::PeerId connected(const Listening& at, Fd& peer) {
-    connect(at.port);
-    peer = accept(at);
-    return next(FrontKind::tcp_connected).record.as<media::TcpConnected>().peer;
-  }
-  void join(Client& client, media::PeerId peer, uint64_t user = kUser) {
-    client.send(bind_request());
-    const Kept asked = next(FrontKind::message);
-    media::TcpBind what;
-    what.connection = asked.record.as<media::FrontMessage>().connection;
-    what.user = user;
-    what.peer = peer;
-    push(what, bind_success());
-  }
-  std::string read(const Fd& peer, size_t count) {
-    std::string out;
-    run_until([&] {
-      char chunk[65536];
-      const ssize_t n = ::recv(peer.get(), chunk, std::min(sizeof chunk, count - out.size()), 0);
-      if (n > 0) out.append(chunk, static_cast<size_t>(n));
-      return out.size() == count || n == 0;
-    });
-    return out;
-  }
-  bool ended(const Fd& peer) {
-    char octet;
-    ssize_t n = -1;
-    run_until([&] {
-      n = ::recv(peer.get(), &octet, 1, 0);
-      return n >= 0 || errno != EAGAIN;
-    });
-    return n <= 0;
-  }
-
-  uint16_t relay_port = free_port();
-};
 
 TEST(Relays, M9_ConnectFromTheRelayPortAndCarryBothWays) {
   WithRelay site;
@@ -269,6 +174,97 @@ TEST(Relays, M9_HoldBackWhoeverIsFaster) {
   peer.reset();
   EXPECT_EQ(client.receive(sent).size(), sent);
   EXPECT_TRUE(client.ended());
+}
+
+// The kernel would not carry it: it goes through front alone.
+TEST(Relays, M9_ReachEachOther) {
+  WithRelay site;
+  const uint16_t other_port = free_port();
+  media::TcpListen other = site.listening();
+  other.allocation = kAllocation + 1;
+  other.user = kUser + 1;
+  other.port = other_port;
+  site.push(other);
+  media::TcpConnect what;
+  what.allocation = kAllocation;
+  what.peer_address = other.public_address;
+  what.peer_port = other_port;
+  what.is_inside = 1;
+  site.push(what);
+  const auto told = site.next(FrontKind::tcp_incoming).record.as<media::TcpIncoming>();
+  EXPECT_EQ(told.allocation, kAllocation + 1);
+  EXPECT_EQ(told.peer_address, other.public_address);
+  EXPECT_EQ(told.peer_port, site.relay_port);
+  const auto made = site.next(FrontKind::tcp_connected).record.as<media::TcpConnected>();
+  Client one(site.loop, site.port), two(site.loop, site.port);
+  site.join(one, made.peer);
+  site.join(two, told.peer, kUser + 1);
+  one.receive(bind_success().size());
+  two.receive(bind_success().size());
+  one.send("there");
+  EXPECT_EQ(two.receive(5), "there");
+  two.send("and back");
+  EXPECT_EQ(one.receive(8), "and back");
+  two.close();
+  EXPECT_TRUE(one.ended());
+}
+
+TEST(Relays, M9_OneThatIsDroppedInsideIsGoneAtBothEnds) {
+  WithRelay site;
+  media::TcpListen other = site.listening();
+  other.allocation = kAllocation + 1;
+  other.port = free_port();
+  site.push(other);
+  media::TcpConnect what;
+  what.allocation = kAllocation;
+  what.peer_address = other.public_address;
+  what.peer_port = other.port;
+  what.is_inside = 1;
+  for (int i = 0; i < 2; ++i) {
+    site.push(what);
+    const auto told = site.next(FrontKind::tcp_incoming).record.as<media::TcpIncoming>();
+    site.push(media::TcpDrop{told.peer});
+    site.next(FrontKind::tcp_closed);
+    site.next(FrontKind::tcp_closed);
+  }
+  what.peer_port = free_port();
+  site.push(what);
+  EXPECT_EQ(site.failure(), media::TcpFailure::refused) << "nobody has that port";
+}
+
+TEST(Relays, M5_AreNamedWhenTheRulesAreOthers) {
+  WithRelay site;
+  Listening there;
+  Fd peer;
+  const media::PeerId id = site.connected(there, peer);
+  site.push(media::TcpReview{});
+  const auto named = site.next(FrontKind::tcp_there).record.as<media::TcpThere>();
+  EXPECT_EQ(named.allocation, kAllocation);
+  EXPECT_EQ(named.peer, id);
+  site.push(media::TcpDrop{id});
+  EXPECT_TRUE(site.ended(peer));
+}
+
+// What a full ring had no room for is said when there is some.
+TEST(Relays, M9_AFullRingLosesNothing) {
+  WithRelay site;
+  Listening there;
+  // Nobody reads the ring: the largest fill it up to the last octets, which are the small ones'.
+  std::deque<Client> clients;
+  for (const auto& [size, count] : {std::pair(8000, 140), {400, 40}, {40, 40}, {0, 40}}) {
+    Client& client = clients.emplace_back(site.loop, site.port);
+    const uint64_t before = site.count("fedge_front_held_total");
+    for (int i = 0; i < count; ++i) client.send(stun_message(static_cast<size_t>(size)));
+    site.run_until([&] { return site.count("fedge_front_held_total") > before + 2; });
+  }
+  site.connect(there.port);
+  const Fd peer = site.accept(there);
+  Client incoming(site.loop, site.relay_port);
+  site.run_until([&] { return site.count("fedge_front_peers") == 2; });
+  const auto made = site.next(FrontKind::tcp_connected).record.as<media::TcpConnected>();
+  EXPECT_EQ(made.echo[3], std::byte{5});
+  const auto told = site.next(FrontKind::tcp_incoming).record.as<media::TcpIncoming>();
+  EXPECT_EQ(told.peer_port, incoming.local().port);
 }
 
 }  // namespace

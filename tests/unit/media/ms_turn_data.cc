@@ -272,30 +272,108 @@ TEST(MsTurnData, M2_TwoClientsReachEachOtherInside) {
 
 // --- streams -------------------------------------------------------------------------------------
 
-TEST(MsTurnData, M2_OverAConnectionFramesTellDataFromMessages) {
+struct MsTurnTcp : testing::Test {
   MsTurnSite site;
-  MsTurnClient client(site, "8.1.1.1:4000");
-  client.connection = 77;
-  ASSERT_TRUE(client.allocate().is_success());
-  const Endpoint relay{ip("9.9.9.1"), client.relayed.port};
-  const Outcome sent = client.send_to(kPeer, "check");
-  EXPECT_EQ(sent.payload(), "check");
-  EXPECT_EQ(sent.to(), kPeer);
-  EXPECT_TRUE(sent.has_right_checksum());
-  const Outcome indication = site.deliver(kPeer, relay, "answer");
-  ASSERT_EQ(indication.fate, Fate::front);
-  EXPECT_EQ(indication.connection, 77u);
-  EXPECT_EQ(Indication(indication.frame).data, "answer");
+  MsTurnClient client{site, "8.1.1.1:4000"};
+  MsTurnTcp() { client.connection = 77; }
+};
 
-  ASSERT_TRUE(client.set_active(kPeer).is_success());
-  // A data frame that looks like a message is data; a control frame that is none is nothing.
-  const std::string looks = client.send_octets(kOther, "inner");
-  EXPECT_EQ(client.deliver(looks, true).payload(), looks);
-  EXPECT_EQ(client.deliver("x", true).payload(), "x");
-  EXPECT_EQ(client.deliver("\x80 data", false).fate, Fate::drop);
-  const Outcome bare = site.deliver(kPeer, relay, "bare");
-  EXPECT_EQ(bare.fate, Fate::front);
-  EXPECT_EQ(bare.frame, "bare");
+TEST_F(MsTurnTcp, M9_AnAllocationOverTcpOpensATcpPort) {
+  ASSERT_TRUE(client.allocate().is_success());
+  ASSERT_EQ(site.front.listens.size(), 1u);
+  const TcpListen listen = site.front.listens[0];
+  EXPECT_EQ(listen.client, 77u);
+  EXPECT_EQ(listen.address, Address::of(ip(site.own_v4)));
+  EXPECT_EQ(listen.public_address, Address::of(ip(site.public_v4)));
+  EXPECT_EQ(listen.port, client.relayed.port);
+  EXPECT_EQ(client.relayed.address, ip(site.public_v4));
+  EXPECT_TRUE(site.server->name_relays(*site.plan));
+  ASSERT_EQ(site.front.names.size(), 1u);
+  EXPECT_EQ(site.front.names[0].client, 77u);
+  // Nothing of UDP goes through it.
+  client.send_to(kPeer, "check");
+  const Endpoint relay{ip("9.9.9.1"), client.relayed.port};
+  EXPECT_EQ(site.deliver(kPeer, relay, "datagram").fate, Fate::drop);
+  ASSERT_TRUE(client.refresh(0).is_success());
+  ASSERT_EQ(site.front.unlistens.size(), 2u);
+  EXPECT_EQ(site.front.unlistens[1].allocation, listen.allocation);
+}
+
+TEST_F(MsTurnTcp, M9_WithoutFrontThereIsNone) {
+  ASSERT_TRUE(client.be_challenged().arrived());
+  site.front.works = false;
+  EXPECT_EQ(client.allocate().error(), 508);
+  EXPECT_EQ(site.sessions->size(), 0u);
+}
+
+TEST_F(MsTurnTcp, M9_ASendGoesToFrontAndPermitsItsPeer) {
+  ASSERT_TRUE(client.allocate().is_success());
+  const uint64_t allocation = site.front.listens[0].allocation;
+  const auto come = [&](const Endpoint& peer, PeerId id) {
+    site.server->on_tcp_incoming({allocation, Address::of(peer.address), id, peer.port, 0},
+                                 *site.plan, site.now);
+  };
+  come(kPeer, 1);
+  ASSERT_EQ(site.front.drops.size(), 1u);
+  EXPECT_EQ(site.front.drops[0].peer, 1u);
+  EXPECT_EQ(client.send_to(kPeer, "check").fate, Fate::drop);
+  ASSERT_EQ(site.front.sends.size(), 1u);
+  const auto& [asked, data] = site.front.sends[0];
+  EXPECT_EQ(asked.allocation, allocation);
+  EXPECT_EQ(asked.peer_address, Address::of(kPeer.address));
+  EXPECT_EQ(asked.peer_port, kPeer.port);
+  EXPECT_EQ(asked.is_inside, 0);
+  EXPECT_EQ(data, "check");
+  come(kPeer, 2);
+  ASSERT_EQ(site.front.accepts.size(), 1u);
+  EXPECT_EQ(site.front.accepts[0].peer, 2u);
+  // A replay, and whoever may not be a peer.
+  client.deliver(client.send_octets(endpoint("10.0.0.1:80"), "inside"));
+  client.number.sequence -= 2;
+  client.send_to(kPeer, "again");
+  EXPECT_EQ(site.front.sends.size(), 1u);
+}
+
+TEST_F(MsTurnTcp, M9_FrontGivesTheAnswerOfASetActiveDestination) {
+  ASSERT_TRUE(client.allocate().is_success());
+  EXPECT_FALSE(client.set_active(kPeer).arrived());
+  ASSERT_EQ(site.front.actives.size(), 1u);
+  const auto& [asked, octets] = site.front.actives[0];
+  EXPECT_EQ(asked.allocation, site.front.listens[0].allocation);
+  EXPECT_EQ((Endpoint{asked.peer_address.ip(), asked.peer_port}), kPeer);
+  ms_turn::Message answer;
+  ASSERT_EQ(ms_turn::parse(as_bytes(octets), answer), ms_turn::Malformed::none);
+  EXPECT_EQ(answer.kind, ms_turn::Kind::set_active_destination_response);
+  // Our own relay ports are reached inside, our listeners are not.
+  EXPECT_FALSE(client.set_active({ip(site.public_v4), 50003}).arrived());
+  EXPECT_EQ(site.front.actives.back().first.is_inside, 1);
+  EXPECT_EQ(client.set_active({ip(site.own_v4), 443}).error(), 403);
+  EXPECT_EQ(client.set_active(endpoint("127.0.0.1:80")).error(), 403);
+  EXPECT_EQ(site.front.actives.size(), 2u);
+}
+
+TEST_F(MsTurnTcp, M5_M9_APublishedDenialDropsWhoIsThere) {
+  ASSERT_TRUE(client.allocate().is_success());
+  client.send_to(kPeer, "check");
+  const uint64_t allocation = site.front.listens[0].allocation;
+  const TcpThere there{allocation, Address::of(kPeer.address), 5, 0};
+  site.server->on_tcp_there(there, *site.plan);
+  EXPECT_TRUE(site.front.drops.empty());
+  site.rules = {{*Prefix::parse(kPeer.address.text()), 0}};
+  site.publish();
+  site.server->on_tcp_there(there, *site.plan);
+  ASSERT_EQ(site.front.drops.size(), 1u);
+  EXPECT_EQ(site.front.drops[0].peer, 5u);
+  // Of an allocation that is over.
+  site.server->on_tcp_there({allocation + 1, Address::of(kOther.address), 6, 0}, *site.plan);
+  EXPECT_EQ(site.front.drops.size(), 2u);
+}
+
+TEST_F(MsTurnTcp, M9_WhatAPeerCarriedIsCounted) {
+  ASSERT_TRUE(client.allocate().is_success());
+  site.server->on_tcp_closed({site.front.listens[0].allocation, 100, 2000, 5, 0});
+  EXPECT_EQ(site.sessions->record(client.session()).traffic[0].bytes, 100u);
+  EXPECT_EQ(site.sessions->record(client.session()).traffic[1].bytes, 2000u);
 }
 
 }  // namespace

@@ -34,14 +34,19 @@ T must(Result<T> result) {
 // What front was asked.
 struct FrontLog : TcpRelay {
   std::vector<TcpListen> listens;
+  std::vector<TcpListen> names;
   std::vector<TcpUnlisten> unlistens;
   std::vector<TcpConnect> connects;
   std::vector<std::pair<TcpBind, std::vector<std::byte>>> binds;
   std::vector<TcpDrop> drops;
+  std::vector<TcpAccept> accepts;
+  std::vector<std::pair<TcpSend, std::string>> sends;
+  std::vector<std::pair<TcpActive, std::string>> actives;
   std::vector<std::pair<ConnectionId, std::vector<std::byte>>> sent;
   bool works = true;
 
   bool listen(const TcpListen& what) override { return listens.push_back(what), works; }
+  bool name(const TcpListen& what) override { return names.push_back(what), works; }
   bool unlisten(const TcpUnlisten& what) override { return unlistens.push_back(what), works; }
   bool connect(const TcpConnect& what) override { return connects.push_back(what), works; }
   bool bind(const TcpBind& what, Bytes success) override {
@@ -49,6 +54,13 @@ struct FrontLog : TcpRelay {
     return works;
   }
   bool drop(const TcpDrop& what) override { return drops.push_back(what), works; }
+  bool accept(const TcpAccept& what) override { return accepts.push_back(what), works; }
+  bool send_to(const TcpSend& what, Bytes data) override {
+    return sends.emplace_back(what, as_text(data)), works;
+  }
+  bool set_active(const TcpActive& what, Bytes answer) override {
+    return actives.emplace_back(what, as_text(answer)), works;
+  }
   bool send(ConnectionId client, Bytes message) override {
     sent.emplace_back(client, std::vector(message.begin(), message.end()));
     return works;

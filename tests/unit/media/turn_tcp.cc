@@ -189,6 +189,27 @@ TEST_F(Tcp, M5_AForbiddenPeerDoesNotConnect) {
   EXPECT_EQ(site.front.drops.size(), 1u);
 }
 
+// … and for who is connected already: front is asked to name them all.
+TEST_F(Tcp, M5_APublishedDenialDropsWhoIsThere) {
+  ASSERT_TRUE(allocate().is_success());
+  const TcpThere there{site.front.listens[0].allocation, Address::of(ip("8.8.8.8")), 7, 0};
+  site.server->on_tcp_there(there, *site.plan);
+  EXPECT_TRUE(site.front.drops.empty());
+  site.rules = {{*Prefix::parse("8.8.0.0/16"), 0}};
+  site.publish();
+  site.server->on_tcp_there(there, *site.plan);
+  ASSERT_EQ(site.front.drops.size(), 1u);
+  EXPECT_EQ(site.front.drops[0].peer, 7u);
+}
+
+TEST_F(Tcp, M9_FrontHearsWhatIsOursOfAPeer) {
+  ASSERT_TRUE(allocate().is_success());
+  connect("8.8.8.8:80");
+  EXPECT_EQ(site.front.connects.back().is_inside, 0);
+  connect(site.public_v4 + ":50019");
+  EXPECT_EQ(site.front.connects.back().is_inside, 1);
+}
+
 TEST_F(Tcp, M9_ChannelsAreNotForTcp) {
   ASSERT_TRUE(allocate().is_success());
   EXPECT_EQ(client.bind(0x4000, "8.8.8.8:9").error(), 400);
