@@ -61,6 +61,8 @@ Meters Meters::make(Counters& counters, size_t workers, std::span<const admissio
   out.peers = counters.series("fedge_fastpath_peers");
   out.peers_not_kept = counters.series("fedge_fastpath_peers_not_kept_total");
   out.neighbours_not_kept = counters.series("fedge_fastpath_neighbours_not_kept_total");
+  out.frames_in_use = counters.series("fedge_fastpath_buffers_in_use{pool=\"frames\"}");
+  out.large_in_use = counters.series("fedge_fastpath_buffers_in_use{pool=\"large\"}");
   // Index 0 is "nothing wrong" and stays unused.
   for (int i = 1; i < admission::kReasonCount; ++i) {
     const auto reason = admission::Reason::at(static_cast<uint8_t>(i));

@@ -59,6 +59,8 @@ struct Meters {
   uint32_t peers = 0;
   uint32_t peers_not_kept = 0;
   uint32_t neighbours_not_kept = 0;
+  uint32_t frames_in_use = 0;  // buffers of both pools that are not free
+  uint32_t large_in_use = 0;
 
   static Meters make(Counters& counters, size_t workers, std::span<const admission::BoxPort> ports,
                      std::span<const admission::RealmEntry> realms);

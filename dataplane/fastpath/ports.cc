@@ -204,6 +204,8 @@ Result<FramePools> make_frame_pools(size_t ports, uint8_t workers) {
   return fail("fastpath", std::string("no memory for frames: ") + rte_strerror(rte_errno));
 }
 
+unsigned count_in_use(const rte_mempool* pool) { return rte_mempool_in_use_count(pool); }
+
 Result<Port> open_port(const PortSpec& spec, rte_mempool* pool, uint8_t workers) {
   if (spec.is_pci()) return start_pci(spec, workers, pool);
   if (::if_nametoindex(spec.interface.c_str()) == 0) {

@@ -45,6 +45,8 @@ inline constexpr uint16_t kMostLarge = 9216 + 128;
 inline constexpr uint16_t kPrivate = 128;
 
 Result<FramePools> make_frame_pools(size_t ports, uint8_t workers);
+// Buffers that are not free: with the devices, on their way, or at hand. Any thread.
+unsigned count_in_use(const rte_mempool* pool);
 // Memory that the pools need, in megabytes.
 unsigned pool_megabytes(size_t ports, uint8_t workers);
 
