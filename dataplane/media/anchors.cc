@@ -17,6 +17,19 @@ uint8_t mapped_bits(const IpAddress& address, uint8_t bits) {
                                               : std::min<int>(bits, 128));
 }
 
+// Neither side has said where it is.
+void close_stream(AnchorDetails& anchor) {
+  for (AnchorLeg& leg : anchor.legs) leg.expected = {};
+  for (auto& component : anchor.ends) {
+    for (AnchorEnd& end : component) {
+      end.remote = {};
+      end.port = end.signalled_port = 0;
+      end.latched = 0;
+      end.next_hop = kNone;
+    }
+  }
+}
+
 // What the other end's SDP says now. The same as before keeps what was latched.
 void set_remote(AnchorDetails& anchor, size_t leg, const link::AnchorSide& side) {
   if (!side.remote.address) return;
@@ -86,13 +99,23 @@ Status Station::anchor(const link::Anchor& what, Instant now) {
     locals[leg] = *local;
   }
   uint32_t session = sessions_.find_anchor(what.id);
+  const bool is_closed = std::ranges::any_of(
+      sides, [](const auto* side) { return side->state == link::StreamState::closed; });
+  if (is_closed && session == kNone) return {};
+  if (is_closed) close_stream(sessions_.details(session).anchor);
   if (session == kNone) {
     const auto made = begin_anchor(what, locals, now);
     if (!made) return std::unexpected(made.error());
     session = *made;
   }
+  AnchorDetails& stream = sessions_.details(session).anchor;
   for (size_t leg = 0; leg < 2; ++leg) {
-    set_remote(sessions_.details(session).anchor, leg, *sides[leg]);
+    set_remote(stream, leg, *sides[leg]);
+    if (sides[leg]->state == link::StreamState::as_before) continue;
+    stream.legs[leg].state = static_cast<uint8_t>(sides[leg]->state);
+    // Silence counts anew from what was said last.
+    stream.legs[leg].heard = to_ns(now);
+    sessions_.start_silence(session);
   }
   return {};
 }
@@ -156,6 +179,7 @@ bool Station::describe_anchor(uint32_t i, link::Anchor& out) const {
     side.realm = name_of(leg == 0 ? details.client_realm : details.relay_realm);
     side.local = {anchor.legs[leg].local.ip(), rtp.local_port};
     side.muxed = anchor.legs[leg].muxed != 0;
+    side.state = static_cast<link::StreamState>(anchor.legs[leg].state);
     if (!anchor.legs[leg].expected) continue;
     const IpAddress expected = anchor.legs[leg].expected.ip();
     side.remote = {expected, rtp.signalled_port};

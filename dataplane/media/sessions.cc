@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "dataplane/media/quotas.h"
+#include "firmware/link/messages.h"
 
 namespace fedge::media {
 
@@ -207,12 +208,27 @@ void Sessions::schedule_by(uint32_t session, int64_t at) {
   if (planned == 0 || at < planned) wheel_.set(session, at);
 }
 
-// A call is silent when neither side sent; what keeps it is its last packet.
+namespace {
+
+// Of a call on hold, or a stream that is closed: somebody forgot to say that the call is over.
+constexpr int64_t kLongestHold = int64_t{4} * 3600 * 1'000'000'000;
+
+bool is_quiet(const AnchorLeg& leg) {
+  const auto state = static_cast<link::StreamState>(leg.state);
+  return state == link::StreamState::held || state == link::StreamState::closed;
+}
+
+}  // namespace
+
+// A call is silent when neither side sent; what keeps it is its last packet, or SDP.
 bool Sessions::is_over(uint32_t session, int64_t now) {
   SessionDetails& details = details_[session];
   if (records_[session].kind == SessionKind::anchor) {
-    const int64_t silence = int64_t{plan_->limits().silence_s} * 1'000'000'000;
+    int64_t silence = int64_t{plan_->limits().silence_s} * 1'000'000'000;
     const auto& legs = details.anchor.legs;
+    if (silence != 0 && (is_quiet(legs[0]) || is_quiet(legs[1]))) {
+      silence = std::max(silence, kLongestHold);
+    }
     const int64_t heard = std::max({legs[0].heard, legs[1].heard, details.created});
     details.expires = silence == 0 ? std::numeric_limits<int64_t>::max() : heard + silence;
   }

@@ -56,6 +56,10 @@ link::Anchor AnchorNews::message_of(const Record& record) const {
   speaker.remote_rtcp = update.remote_rtcp;
   speaker.prefix = update.prefix;
   speaker.muxed = update.muxed;
+  speaker.state = update.closed           ? link::StreamState::closed
+                  : update.held           ? link::StreamState::held
+                  : update.remote.address ? link::StreamState::active
+                                          : link::StreamState::as_before;
   return out;
 }
 

@@ -17,6 +17,12 @@ bool is_anchored(const snapshot::NextHop* hop) {
   return hop != nullptr && hop->media == snapshot::MediaHandling::anchor;
 }
 
+// An offer may yet be refused, and then all stays as it was; its answer repeats each port 0 (RFC
+// 3264 section 8.2).
+bool closes_streams(const Message& message) {
+  return !message.is_request || message.method == Method::ack || message.method == Method::prack;
+}
+
 }  // namespace
 
 // The family that signalling has on that side, or the other one where the pool has only that.
@@ -106,9 +112,10 @@ bool Proxy::Core::rewrite_sdp(const Message& message, const AnchorRef& anchor, b
   const auto outcome = sdp_anchor->rewrite(message, face, editor);
   if (outcome != SdpOutcome::rewritten) return outcome == SdpOutcome::none;
   const snapshot::NextHop* const from = find_hop(published->routing(), sender);
-  for (const StreamRemote& remote : sdp_anchor->remotes()) {
-    tell_anchor(anchor, message.call_id, from_caller,
-                sender != kNoNextHop ? remote : StreamRemote{remote.stream, false, {}, {}}, from);
+  for (StreamRemote remote : sdp_anchor->remotes()) {
+    if (sender == kNoNextHop) remote = {.stream = remote.stream};
+    if (remote.closed && !closes_streams(message)) continue;
+    tell_anchor(anchor, message.call_id, from_caller, remote, from);
   }
   return true;
 }
@@ -130,6 +137,8 @@ void Proxy::Core::tell_anchor(const AnchorRef& anchor, std::string_view call_id,
   update.remote = remote.rtp;
   update.remote_rtcp = remote.rtcp;
   update.muxed = remote.muxed;
+  update.held = remote.held;
+  update.closed = remote.closed;
   const bool is_v6 = remote.rtp.address.is_v6();
   update.prefix = sender == nullptr ? (is_v6 ? 128 : 32)
                   : is_v6           ? sender->latch_v6

@@ -38,6 +38,8 @@ struct AnchorUpdate {
   Endpoint remote_rtcp;
   uint8_t prefix = 0;  // leading bits of `remote` that its packets must share (RFC 7362)
   bool muxed = false;
+  bool held = false;    // the sender of the SDP does not both send and receive (RFC 3264 8.4)
+  bool closed = false;  // port 0
 };
 
 // `bytes` is one whole message and is copied before the call returns. Neither function calls back

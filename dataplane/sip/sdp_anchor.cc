@@ -157,9 +157,9 @@ void SdpAnchor::rewrite_media(const sdp::Media& media, size_t index, const Ancho
     }
     return;
   }
-  if (media.line.port == 0) return;
   if (index >= face.streams) return editor.set_port(media, 0);
   note(media, index);
+  if (media.line.port == 0) return;
   const bool held = connection != nullptr && connection->address.is_unspecified();
   if ((media.connection || connection == nullptr) && !held) {
     editor.set_connection(media, face.address);
@@ -199,8 +199,16 @@ void SdpAnchor::note(const sdp::Media& media, size_t index) {
   const auto there = std::ranges::find(remotes(), index, &StreamRemote::stream);
   if (there != remotes().end()) return;
   StreamRemote& remote = remotes_[remote_count_++];
-  remote = {static_cast<uint8_t>(index), has_mux(description_, media), {}, {}};
   const sdp::Connection* const connection = description_.connection_of(media);
+  remote = {static_cast<uint8_t>(index),
+            has_mux(description_, media),
+            false,
+            media.line.port == 0,
+            {},
+            {}};
+  if (remote.closed) return;
+  remote.held = description_.direction_of_media(media) != sdp::Direction::sendrecv ||
+                (connection != nullptr && connection->address.is_unspecified());
   if (connection == nullptr || !connection->address || connection->address.is_unspecified() ||
       connection->address.is_multicast()) {
     return;

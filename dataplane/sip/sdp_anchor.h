@@ -30,9 +30,11 @@ struct AnchorFace {
 // nobody looks up here.
 struct StreamRemote {
   uint8_t stream = 0;
-  bool muxed = false;  // RTCP on the same port
-  Endpoint rtp;
-  Endpoint rtcp;
+  bool muxed = false;   // RTCP on the same port
+  bool held = false;    // not sendrecv, or 0.0.0.0
+  bool closed = false;  // port 0
+  Endpoint rtp{};
+  Endpoint rtcp{};
 };
 
 enum class SdpOutcome : uint8_t {

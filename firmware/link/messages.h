@@ -253,6 +253,15 @@ struct SessionEnd {
   }
 };
 
+// What an SDP says of its sender's side of a stream.
+enum class StreamState : uint8_t {
+  as_before,
+  active,
+  held,    // its sender does not both send and receive now: silence means nothing
+  closed,  // port 0: nothing passes until both sides say where they are once more
+};
+constexpr bool is_valid(StreamState s) { return s <= StreamState::closed; }
+
 // One side of an anchored stream (M4): ours, and what the other end's SDP says. Signal picks the
 // ports, of a pool that is for anchoring; both sides' even ports have the same
 // (port >> 1) % workers.
@@ -265,9 +274,10 @@ struct AnchorSide {
   Endpoint remote_rtcp;
   uint8_t prefix = 0;  // leading bits of remote's address that its packets must share
   bool muxed = false;  // RFC 5761
+  StreamState state = StreamState::as_before;
   template <class V>
   bool visit(V& v) {
-    return v(realm) && v(local) && v(remote) && v(remote_rtcp) && v(prefix) && v(muxed);
+    return v(realm) && v(local) && v(remote) && v(remote_rtcp) && v(prefix) && v(muxed) && v(state);
   }
 };
 

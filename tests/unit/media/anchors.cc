@@ -238,6 +238,61 @@ TEST_P(Anchored, M4_ends_after_silence_and_not_before) {
   EXPECT_EQ(held(), 0u);
 }
 
+TEST_P(Anchored, M4_a_hold_does_not_end_by_silence) {
+  ASSERT_TRUE(tell());
+  call_.caller.state = link::StreamState::held;
+  ASSERT_TRUE(tell());
+  site_.pass(3600s);
+  EXPECT_EQ(held(), 1u);
+  site_.restart();
+  site_.pass(1800s);
+  EXPECT_EQ(held(), 1u);
+  EXPECT_EQ(from_callee(kCallee, rtp(1)).to(), kCaller);
+  call_.caller.state = link::StreamState::active;
+  ASSERT_TRUE(tell());
+  site_.pass(29s);
+  EXPECT_EQ(held(), 1u) << "silence counts from the end of the hold";
+  site_.pass(2s);
+  EXPECT_EQ(held(), 0u);
+}
+
+TEST_P(Anchored, M4_a_hold_that_nobody_ends_ends) {
+  call_.callee.state = link::StreamState::held;
+  ASSERT_TRUE(tell());
+  site_.pass(4h + 1s);
+  EXPECT_EQ(held(), 0u);
+}
+
+TEST_P(Anchored, M4_port_zero_closes_a_stream_until_both_sides_name_one_again) {
+  ASSERT_TRUE(tell());
+  EXPECT_EQ(from_caller(kCaller, rtp(1)).fate, Fate::send);
+  const link::Anchor open = call_;
+  call_.caller.remote = call_.caller.remote_rtcp = {};
+  call_.callee.remote = call_.callee.remote_rtcp = {};
+  call_.callee.state = link::StreamState::closed;
+  ASSERT_TRUE(tell());
+  EXPECT_EQ(from_caller(kCaller, rtp(2)).fate, Fate::drop);
+  EXPECT_EQ(from_callee(kCallee, rtp(1)).fate, Fate::drop);
+  site_.pass(60s);
+  EXPECT_EQ(held(), 1u) << "the call's other streams go on";
+  call_.callee.state = link::StreamState::as_before;
+  call_.caller.remote = kCaller;
+  call_.caller.state = link::StreamState::active;
+  ASSERT_TRUE(tell());
+  EXPECT_EQ(from_caller(kCaller, rtp(3)).fate, Fate::drop) << "the other side's is not known";
+  call_ = open;
+  call_.callee.state = link::StreamState::active;
+  ASSERT_TRUE(tell());
+  EXPECT_EQ(from_caller(kCaller, rtp(4)).to(), kCallee);
+  EXPECT_EQ(from_callee(kCallee, rtp(2)).to(), kCaller);
+}
+
+TEST_P(Anchored, M4_a_stream_that_is_closed_from_the_first_takes_nothing) {
+  call_.callee.state = link::StreamState::closed;
+  ASSERT_TRUE(tell());
+  EXPECT_EQ(held(), 0u);
+}
+
 TEST_P(Anchored, M7_survives_a_restart_and_is_told_again) {
   ASSERT_TRUE(tell());
   EXPECT_EQ(from_caller(kCaller, rtp(1)).fate, Fate::send);

@@ -92,7 +92,9 @@ TEST_F(SdpAnchorTest, M4_RefusedLinesAndWhatIsNotUdpStayAsTheyAre) {
   // The session's address is ours now: theirs is said again.
   EXPECT_NE(out.find("m=message 5060 sip null\r\nc=IN IP4 198.51.100.7\r\n"), out.npos) << out;
   EXPECT_NE(out.find("m=application 9 TCP/BFCP *\r\nc=IN IP4 198.51.100.7\r\n"), out.npos) << out;
-  EXPECT_TRUE(anchor->remotes().empty());
+  ASSERT_EQ(anchor->remotes().size(), 1u);
+  EXPECT_TRUE(anchor->remotes()[0].closed);
+  EXPECT_FALSE(anchor->remotes()[0].rtp.address);
 }
 
 const std::string kIce =
