@@ -316,6 +316,7 @@ void Configuration::put_in_force(Generation next, topology::Topology topology) {
   previous_topology_ = std::move(topology_);
   running_ = std::move(next);
   topology_ = std::move(topology);
+  store_.keep({topology_.management.kept_revisions, topology_.management.kept_events});
   generations_.keep_only({running_.number, previous_.number});
   log::info("control", "generation {}, revision {} is the running one", running_.number,
             running_.revision);
@@ -336,6 +337,7 @@ bool Configuration::on_refused(uint64_t generation, const std::string& why, Inst
   if (!done) log::error("control", "going back: {}", done.error().text());
   running_ = std::move(back);
   topology_ = std::move(previous_topology_);
+  store_.keep({topology_.management.kept_revisions, topology_.management.kept_events});
   generations_.keep_only({running_.number});
   publisher_.offer(running_, now);
   return true;

@@ -139,9 +139,17 @@ Answer on_make_credentials(Control& control, Request& request) {
   const int64_t expires = std::min(now + minutes * 60, key->expires);
   const pki::Credentials made = make(*secret, key->id, wish, expires);
   if (made.username.empty()) return error_reply(500, "credentials", "they could not be made");
+  const std::string ends = format_time(WallTime(std::chrono::seconds(expires)));
+  // Who cannot be held to account gets none.
+  if (auto noted = control.store()->note(request.actor, "media credentials made",
+                                         fmt::format("for {} until {}", wish.identity, ends),
+                                         control.wall());
+      !noted) {
+    return error_reply(500, noted.error());
+  }
   json::Writer w(json::Writer::Style::pretty);
   w.begin_object().member("username", made.username).member("password", made.password);
-  w.member("expires", format_time(WallTime(std::chrono::seconds(expires))));
+  w.member("expires", ends);
   w.member("ttl", expires - now).member("realm", media->text(media->root().turn_realm));
   w.key("uris").begin_array();
   for (const std::string& uri : turn_uris(control.configuration()->topology())) w.value(uri);

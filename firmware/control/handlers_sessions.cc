@@ -2,6 +2,7 @@
 // shown.
 #include <algorithm>
 
+#include "firmware/base/log.h"
 #include "firmware/control/control.h"
 #include "firmware/control/handlers.h"
 #include "firmware/wire/rtp/constants.h"
@@ -176,6 +177,25 @@ std::string next_page(const Query& query, SessionCursor next) {
   return path;
 }
 
+std::string describe(const SessionCopy& session) {
+  std::string out = session.name.text();
+  out.append(" (").append(kind_of(session.record));
+  const bool is_anchor = session.record.kind == SessionKind::anchor;
+  out.append(is_anchor ? ", call " : ", user ").append(text_of(session.details.user_name));
+  return out.append(")");
+}
+
+// Sessions can be ended without a database: the log has it then.
+void note_ending(Control& control, const store::Actor& who, const SessionCopy& session) {
+  const std::string what = describe(session);
+  log::info("control", "media session {} is ended by {} ({})", what, who.name, who.client);
+  if (control.store() == nullptr) return;
+  if (auto noted = control.store()->note(who, "media session ended", what, control.wall());
+      !noted) {
+    log::error("control", "{}", noted.error().text());
+  }
+}
+
 Reply no_session(const std::string& id) {
   return error_reply(404, "/v1/media/sessions/" + id, "there is no such session (any more)",
                      "GET /v1/media/sessions lists them");
@@ -230,10 +250,12 @@ Answer on_get_session(Control& control, Request& request) {
 
 Answer on_delete_session(Control& control, Request& request) {
   const auto name = SessionName::parse(request.names[0]);
-  if (!name || !control.sessions().find(*name)) return no_session(request.names[0]);
+  const auto session = name ? control.sessions().find(*name) : std::nullopt;
+  if (!session) return no_session(request.names[0]);
   if (!control.session_ender().is_linked()) {
     return error_reply(503, "fastpath", "it is not running", "ask again in a moment");
   }
+  note_ending(control, request.actor, *session);
   control.session_ender().end(
       *name, control.now() + kMostWait,
       [id = name->text(), respond = std::move(request.respond)](bool gone) {

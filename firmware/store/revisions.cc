@@ -29,6 +29,14 @@ Status Store::set_running(uint64_t revision, uint64_t generation) {
       revision, generation);
 }
 
+// Numbers have no gaps but those that this leaves. `before`: a refusal goes back to it.
+Status Store::forget_revisions(uint64_t newest, uint64_t before) {
+  return database_->execute(
+      "DELETE FROM revision WHERE number <= ? AND number != ?"
+      " AND number NOT IN (SELECT revision FROM running)",
+      static_cast<int64_t>(newest) - static_cast<int64_t>(retention_.revisions), before);
+}
+
 Status Store::publish(const Revision& revision, uint64_t generation, uint64_t candidate_version,
                       const Actor& who, WallTime now) {
   return commit_change([&]() -> Status {
@@ -39,8 +47,12 @@ Status Store::publish(const Revision& revision, uint64_t generation, uint64_t ca
         std::string_view(revision.comment), seconds(revision.created), name(revision.state));
     if (!done) return done;
     pass(fault_, "revision inserted");
+    const auto before = running();
+    if (!before) return std::unexpected(before.error());
     if (done = set_running(revision.number, generation); !done) return done;
     pass(fault_, "running revision set");
+    done = forget_revisions(revision.number, *before ? (*before)->revision : revision.number);
+    if (!done) return done;
     if (candidate_version != 0) {
       done = database_->execute("UPDATE candidate SET document=NULL WHERE version=?",
                                 candidate_version);

@@ -75,10 +75,14 @@ Status Store::Batch::commit() {
 }
 
 Status Store::note(const Actor& who, std::string_view what, std::string_view detail, WallTime now) {
-  return commit_change([&] {
-    return database_->execute("INSERT INTO event(at, who, client, what, detail) VALUES(?,?,?,?,?)",
-                              int64_t{now.time_since_epoch().count()}, std::string_view(who.name),
-                              std::string_view(who.client), what, detail);
+  return commit_change([&]() -> Status {
+    auto done =
+        database_->execute("INSERT INTO event(at, who, client, what, detail) VALUES(?,?,?,?,?)",
+                           int64_t{now.time_since_epoch().count()}, std::string_view(who.name),
+                           std::string_view(who.client), what, detail);
+    if (!done) return done;
+    return database_->execute("DELETE FROM event WHERE number <= ?",
+                              database_->last_row() - static_cast<int64_t>(retention_.events));
   });
 }
 

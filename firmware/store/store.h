@@ -87,6 +87,12 @@ struct Event {
   std::string detail;
 };
 
+// How much of the past is kept: the newest. What is beyond goes with the next that comes.
+struct Retention {
+  uint64_t revisions = 1000;  // and, whatever its age, what runs and what ran just before it
+  uint64_t events = 100'000;
+};
+
 class Store {
  public:
   // Opens or creates the file and brings its schema up to date. On failure `damaged` tells
@@ -99,6 +105,8 @@ class Store {
   uint64_t changes() const { return changes_; }
   // A whole copy beside the file, to fall back to when the file is damaged.
   Status copy_to(const std::string& path) { return database_->copy_to(path); }
+
+  void keep(const Retention& retention) { retention_ = retention; }
 
   // --- revisions
   Result<uint64_t> next_revision();
@@ -162,12 +170,14 @@ class Store {
   Store(Database database, Fault fault);
   Status migrate();
   Status set_running(uint64_t revision, uint64_t generation);
+  Status forget_revisions(uint64_t newest, uint64_t before);
   // Runs `change` in a transaction of its own, or in the batch under way.
   template <class Change>
   Status commit_change(Change&& change);
 
   std::unique_ptr<Database> database_;
   Fault fault_;
+  Retention retention_;
   bool in_batch_ = false;
   uint64_t changes_ = 0;
 };

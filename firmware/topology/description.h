@@ -235,6 +235,12 @@ struct Fields<Management> {
     v(Field{"max_connections", "Open connections."}.range(1, 4096), &Management::max_connections);
     v(Field{"max_body_bytes", "A request's body."}.range(65536, kMostBody),
       &Management::max_body_bytes);
+    v(Field{"kept_revisions",
+            "Revisions to roll back to; older ones go, but for what runs and ran just before it."}
+          .range(1, 1000000),
+      &Management::kept_revisions);
+    v(Field{"kept_events", "Entries in the list of who changed what."}.range(100, 10000000),
+      &Management::kept_events);
   }
 };
 

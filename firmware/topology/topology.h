@@ -270,6 +270,8 @@ struct Management {
   std::string certificate = "management";
   uint32_t max_connections = 64;
   uint32_t max_body_bytes = kMostBody;
+  uint32_t kept_revisions = 1000;
+  uint32_t kept_events = 100'000;
   bool operator==(const Management&) const = default;
 };
 

@@ -74,6 +74,24 @@ TEST_F(Media, M3_CredentialsVerifyWithTheFastPathsKey) {
   EXPECT_EQ(again.password, text(root, "password"));
 }
 
+TEST_F(Media, P6_WhoMadeCredentialsForWhomIsAnEvent) {
+  const Answered a = ask_credentials(R"({"identity": "sip:alice@example.com", "minutes": 5})");
+  ASSERT_EQ(a.status, 200) << a.body;
+  const auto made = a.json();
+  const auto events = box_.get("/v1/events", "limit=1").json();
+  const json::Value event = events.root().find("events").items()[0];
+  EXPECT_EQ(text(event, "what"), "media credentials made");
+  EXPECT_EQ(text(event, "detail"),
+            "for sip:alice@example.com until " + text(made.root(), "expires"));
+  EXPECT_EQ(text(event, "who"), "admin");
+  for (const char* secret : {"username", "password"}) {
+    EXPECT_EQ(box_.get("/v1/events").body.find(text(made.root(), secret)), std::string::npos);
+  }
+  EXPECT_EQ(ask_credentials(R"({"identity": ""})").status, 422);
+  const auto later = box_.get("/v1/events", "limit=1").json();
+  EXPECT_EQ(text(later.root().find("events").items()[0], "detail"), text(event, "detail"));
+}
+
 TEST_F(Media, M3_TheWidespreadForm) {
   const Answered a = ask_credentials(R"({"identity": "alice", "minutes": 5, "form": "timestamp"})");
   ASSERT_EQ(a.status, 200) << a.body;

@@ -251,6 +251,11 @@ TEST_F(MediaSessions, M6_TheOperatorEndsASession) {
   EXPECT_EQ(box_.ask({"DELETE", "/v1/media/sessions/0.0.7"}).status, 204);
   ASSERT_EQ(told.size(), 1u);
   EXPECT_EQ(told[0].generation, 7u);
+  const auto events = box_.get("/v1/events", "limit=1").json();
+  const json::Value event = events.root().find("events").items()[0];
+  EXPECT_EQ(event.find("what").text().value_or(""), "media session ended");
+  EXPECT_EQ(event.find("detail").text().value_or(""), "0.0.7 (turn, user alice)");
+  EXPECT_EQ(event.find("who").text().value_or(""), "admin");
   EXPECT_EQ(box_.ask({"DELETE", "/v1/media/sessions/0.0.7"}).status, 404);
   // One that the fast path is slow with.
   const Answered slow = box_.ask({"DELETE", "/v1/media/sessions/1.1.7"});

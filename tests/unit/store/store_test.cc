@@ -88,6 +88,41 @@ TEST_F(StoreTest, P1_ARefusedRevisionIsMarkedAndTheOldOneRuns) {
   EXPECT_EQ(store.running().value()->generation, 3u);
 }
 
+TEST_F(StoreTest, P1_KeepsTheNewestRevisionsAndWhatMayRunAgain) {
+  Store store = open();
+  store.keep({.revisions = 3});
+  for (uint64_t n = 0; n < 5; ++n) {
+    ASSERT_TRUE(store.publish(revision(n, "{}"), n + 1, 0, kWho, kNow));
+  }
+  EXPECT_FALSE(store.revision(1).value());
+  EXPECT_TRUE(store.revision(2).value());
+  // An old one runs again while newer ones come.
+  ASSERT_TRUE(store.run(2, 6, "rolled back", kWho, kNow));
+  ASSERT_TRUE(store.publish(revision(5, "{}"), 7, 0, kWho, kNow));
+  EXPECT_TRUE(store.revision(2).value()) << "a refusal goes back to it";
+  ASSERT_TRUE(store.refuse(5, {2, 8}, "no", kNow));
+  EXPECT_EQ(store.running().value()->revision, 2u);
+  EXPECT_EQ(store.next_revision().value(), 6u);
+  ASSERT_TRUE(store.publish(revision(6, "{}"), 9, 0, kWho, kNow));
+  ASSERT_TRUE(store.publish(revision(7, "{}"), 10, 0, kWho, kNow));
+  std::vector<uint64_t> numbers;
+  const auto list = store.revisions(UINT64_MAX, 10).value();
+  for (const Revision& r : list) numbers.push_back(r.number);
+  EXPECT_EQ(numbers, (std::vector<uint64_t>{7, 6, 5})) << "nothing goes back to 2 any more";
+}
+
+TEST_F(StoreTest, P6_KeepsTheNewestEvents) {
+  Store store = open();
+  store.keep({.events = 3});
+  for (int n = 0; n < 10; ++n) {
+    ASSERT_TRUE(store.note(kWho, "something", std::to_string(n), kNow));
+  }
+  const auto list = store.events(UINT64_MAX >> 1, 10).value();
+  ASSERT_EQ(list.size(), 3u);
+  EXPECT_EQ(list.front().detail, "9");
+  EXPECT_EQ(list.back().detail, "7");
+}
+
 TEST_F(StoreTest, P1_RunningNeverPointsAtNothing) {
   Store store = open();
   EXPECT_FALSE(store.run(7, 1, "rolled back", kWho, kNow));  // foreign key
