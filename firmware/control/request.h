@@ -28,6 +28,7 @@ using Respond = std::function<void(Reply)>;
 struct Request {
   std::string method, path, token, if_match, content_type, body;
   bool has_body = false;
+  bool announces = false;  // the body is still to come: whether it may is the question
   Query query;
   std::vector<std::string> names;  // what stood for each {name} of the resource's pattern
   store::Actor actor;

@@ -110,6 +110,8 @@ void Control::on_agent_message(link::Received received) {
   request.if_match = std::move(message->if_match);
   request.content_type = std::move(message->content_type);
   request.actor.client = std::move(message->client);
+  request.announces = message->announces;
+  request.has_body = message->announces;
   const uint64_t link = agent_links_;
   const uint64_t id = message->id;
   request.respond = [this, link, id](const Reply& reply) { send_reply(link, id, reply); };
@@ -128,7 +130,9 @@ void Control::on_agent_message(link::Received received) {
 }
 
 void Control::send_reply(uint64_t link, uint64_t id, const Reply& reply) {
-  count(fmt::format("fedge_control_requests_total{{status=\"{}\"}}", reply.status));
+  if (reply.status != 100) {
+    count(fmt::format("fedge_control_requests_total{{status=\"{}\"}}", reply.status));
+  }
   if (link != agent_links_ || !agent_) return;
   const link::ApiReply message{id,         reply.status,   reply.content_type,
                                reply.etag, reply.location, reply.allow};
@@ -179,6 +183,7 @@ void Control::on_request(Request request) {
   request.names = std::move(match.names);
   if (auto wrong = check_parameters(*resource, request.query)) return request.respond(*wrong);
   if (auto wrong = check_body(*resource, request)) return request.respond(*wrong);
+  if (request.announces) return request.respond(json_reply({}, 100));
   check_database();  // the last copy may have found damage
   if (resource->needs_database && configuration_ == nullptr) {
     return request.respond(error_reply(503, not_ready()));

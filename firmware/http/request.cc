@@ -187,6 +187,7 @@ bool RequestParser::in_request() const {
   return impl_->parser->got_some() || !impl_->waiting.empty();
 }
 bool RequestParser::headers_done() const { return impl_->parser->is_header_done(); }
+const Request& RequestParser::head() const { return impl_->request; }
 size_t RequestParser::buffered() const { return impl_->waiting.size(); }
 size_t RequestParser::body_octets() const { return impl_->parser->get().body().size(); }
 uint16_t RequestParser::status() const { return impl_->status; }

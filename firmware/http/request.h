@@ -54,6 +54,8 @@ class RequestParser {
   // True between the first octet of a request and its last: what a time limit is about.
   bool in_request() const;
   bool headers_done() const;
+  // Once they are: the request as far as it is there, without its body.
+  const Request& head() const;
   // Octets that wait inside, bounded by the limits and what one feed() brought.
   size_t buffered() const;
   // Octets of the body that have arrived so far.

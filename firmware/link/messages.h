@@ -180,10 +180,11 @@ struct ApiRequest {  // 0 or 1 fd: the body
   static constexpr auto kKind = MessageKind::api_request;
   uint64_t id = 0;
   std::string method, path, query, token, if_match, content_type, client;
+  bool announces = false;  // only asks whether its body may come: 100, or why not
   template <class V>
   bool visit(V& v) {
     return v(id) && v(method) && v(path) && v(query) && v(token) && v(if_match) &&
-           v(content_type) && v(client);
+           v(content_type) && v(client) && v(announces);
   }
 };
 

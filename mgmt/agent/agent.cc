@@ -22,6 +22,20 @@ std::string bearer_token(const std::string& authorization) {
   return authorization.substr(scheme.size());
 }
 
+// All but the body.
+link::ApiRequest message_of(uint64_t id, const http::Request& request, const std::string& client) {
+  link::ApiRequest message;
+  message.id = id;
+  message.method = request.method;
+  message.path = request.path;
+  message.query = request.query;
+  message.token = bearer_token(request.authorization);
+  message.if_match = request.if_match;
+  message.content_type = request.content_type;
+  message.client = client;
+  return message;
+}
+
 }  // namespace
 
 Agent::Agent(Loop& loop, Fd init)
@@ -126,17 +140,16 @@ Status Agent::use_snapshot(const link::Offer& offer) {
   return {};
 }
 
+bool Agent::announce(uint64_t id, const http::Request& head, const std::string& client) {
+  if (!control_ || !control_->open()) return false;
+  link::ApiRequest message = message_of(id, head, client);
+  message.announces = true;
+  return control_->send(message);
+}
+
 bool Agent::ask(uint64_t id, http::Request request, const std::string& client) {
   if (!control_ || !control_->open()) return false;
-  link::ApiRequest message;
-  message.id = id;
-  message.method = std::move(request.method);
-  message.path = std::move(request.path);
-  message.query = std::move(request.query);
-  message.token = bearer_token(request.authorization);
-  message.if_match = std::move(request.if_match);
-  message.content_type = std::move(request.content_type);
-  message.client = client;
+  const link::ApiRequest message = message_of(id, request, client);
   if (request.body.empty()) return control_->send(message);
   auto body = make_sealed_memfd("body", as_bytes(request.body));
   if (!body) return false;

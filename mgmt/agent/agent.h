@@ -26,6 +26,7 @@ class Agent final : public Backend {
 
  private:
   bool ask(uint64_t id, http::Request request, const std::string& client) override;
+  bool announce(uint64_t id, const http::Request& head, const std::string& client) override;
   void on_init(link::Received received);
   void on_control(link::Received received);
   void on_link_opened(link::Received& received);

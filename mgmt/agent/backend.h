@@ -22,6 +22,8 @@ class Backend {
   // Takes the request; Server::deliver(id, …) follows, now or later. False when nobody is there
   // to answer.
   virtual bool ask(uint64_t id, http::Request request, const std::string& client) = 0;
+  // The same of a request whose body is still to come: 100 lets it, anything else is the answer.
+  virtual bool announce(uint64_t id, const http::Request& head, const std::string& client) = 0;
 };
 
 // {"error":{"where","what","remedy"}} with that status.

@@ -55,6 +55,7 @@ Duration Connection::limit_of(Phase phase) const {
       return patience_.header;
     case Phase::body:
       return patience_.body;
+    case Phase::head:
     case Phase::answer:
       return patience_.answer;
     case Phase::write:
@@ -75,7 +76,7 @@ void Connection::enter(Phase phase) {
 void Connection::update_interest() {
   if (ended_) return;
   uint32_t wanted = EPOLLIN | EPOLLRDHUP;
-  if (phase_ == Phase::answer) wanted = EPOLLRDHUP;
+  if (!waits_for_client()) wanted = EPOLLRDHUP;
   if (phase_ == Phase::write) wanted = EPOLLOUT;
   if (phase_ == Phase::linger) wanted = EPOLLIN;
   if (wanted == interest_) return;
@@ -89,7 +90,7 @@ void Connection::on_timer(Instant) {
     send(error_reply(408, "request", "it did not arrive whole in time", "send it again"), false);
     return pump();
   }
-  if (phase_ == Phase::answer) {
+  if (!waits_for_client()) {
     owner_.on_bad_request(504);
     send(error_reply(504, "fedge-control", "it did not answer in time",
                      "look at GET /v1/status before you repeat a change"),
@@ -102,6 +103,7 @@ void Connection::on_timer(Instant) {
 void Connection::on_ready(uint32_t events) {
   if ((events & (EPOLLERR | EPOLLHUP)) != 0) return end();
   switch (phase_) {
+    case Phase::head:
     case Phase::answer:
       return end();  // it hung up: nobody waits for the answer
     case Phase::write:
@@ -172,6 +174,7 @@ bool Connection::next_request() {
   }
   if (progress == http::Progress::complete) {
     http::Request request = parser_.take();
+    may_come_ = false;
     keep_alive_ = keep_alive_ && request.keep_alive;
     head_ = request.method == "HEAD";
     if (head_) request.method = "GET";
@@ -179,17 +182,37 @@ bool Connection::next_request() {
     owner_.on_request(*this, std::move(request));
     return true;
   }
+  if (parser_.headers_done() && !may_come_) return announce(progress);
   const Phase part = parser_.headers_done() ? Phase::body : Phase::header;
   enter(parser_.in_request() ? part : Phase::idle);
   if (phase_ == Phase::body) owner_.on_body();
-  if (phase_ == Phase::write) return true;  // given up
-  if (progress != http::Progress::need_continue) return false;
-  (void)tls_->send(as_bytes(http::continue_response()), *this);
-  (void)flush();
-  return false;
+  return phase_ == Phase::write;  // given up
+}
+
+// Whoever may not ask this costs no more than the header fields.
+bool Connection::announce(http::Progress progress) {
+  expects_continue_ = progress == http::Progress::need_continue;
+  http::Request head = parser_.head();
+  head_ = head.method == "HEAD";
+  if (head_) head.method = "GET";
+  enter(Phase::head);
+  owner_.on_head(*this, head);
+  return phase_ != Phase::head && !ended_;
+}
+
+void Connection::admit_body() {
+  may_come_ = true;
+  enter(Phase::body);
+  if (expects_continue_) (void)tls_->send(as_bytes(http::continue_response()), *this);
+  if (!pumping_) pump();
 }
 
 void Connection::reply(const Reply& reply) {
+  if (phase_ == Phase::head && !ended_) {
+    if (reply.status == 100) return admit_body();
+    owner_.on_bad_request(reply.status);
+    return give_up(reply);
+  }
   if (phase_ != Phase::answer || ended_) return;
   send(reply, keep_alive_);
   if (!pumping_) pump();

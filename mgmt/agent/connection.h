@@ -31,6 +31,9 @@ class Connection final : public Watcher, private pki::CipherSink, private Timer 
   class Owner {
    public:
     virtual ~Owner() = default;
+    // A request whose body is still to come, none of which is read until reply() says 100; any
+    // other answer is the last one here. Inside this call or later.
+    virtual void on_head(Connection& connection, const http::Request& head) = 0;
     // A whole request; the answer goes to reply(), inside this call or later.
     virtual void on_request(Connection& connection, http::Request request) = 0;
     virtual void on_handshake(bool good, const std::string& failure) = 0;
@@ -52,8 +55,9 @@ class Connection final : public Watcher, private pki::CipherSink, private Timer 
   // Nothing outstanding and nothing half done: the first to go when there are too many.
   bool idle() const { return phase_ == Phase::idle || phase_ == Phase::linger; }
   // Waits for its client, not for control: the next to go.
-  bool waits_for_client() const { return phase_ != Phase::answer; }
-  // The answer to what on_request() brought; nothing happens when it has been given up.
+  bool waits_for_client() const { return phase_ != Phase::answer && phase_ != Phase::head; }
+  // The answer to what on_request() or on_head() brought; nothing happens when it has been given
+  // up.
   void reply(const Reply& reply);
   // Ends now when idle, else with the answer that is outstanding.
   void close_soon();
@@ -65,7 +69,7 @@ class Connection final : public Watcher, private pki::CipherSink, private Timer 
   void end();
 
  private:
-  enum class Phase : uint8_t { handshake, idle, header, body, answer, write, linger };
+  enum class Phase : uint8_t { handshake, idle, header, head, body, answer, write, linger };
 
   void on_ready(uint32_t events) override;
   void on_timer(Instant now) override;
@@ -76,6 +80,8 @@ class Connection final : public Watcher, private pki::CipherSink, private Timer 
   void decrypt(Bytes cipher);
   void pump();
   bool next_request();
+  bool announce(http::Progress progress);
+  void admit_body();
   void send(const Reply& reply, bool keep_alive);
   bool flush();
   void enter(Phase phase);
@@ -95,6 +101,8 @@ class Connection final : public Watcher, private pki::CipherSink, private Timer 
   uint32_t interest_ = 0;  // what epoll watches for
   Phase phase_ = Phase::handshake;
   bool head_ = false;
+  bool may_come_ = false;  // the body of the request at hand
+  bool expects_continue_ = false;
   bool keep_alive_ = true;
   bool last_ = false;     // what is in output_ ends the connection
   bool pumping_ = false;  // pump() is on the stack: reply() leaves the rest to it

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 
 #include "firmware/base/json.h"
 #include "firmware/base/log.h"
@@ -17,6 +18,19 @@ namespace {
 constexpr std::array<std::string_view, 4> kMethods{"GET", "PUT", "POST", "DELETE"};
 constexpr uint64_t kLargestBodies = 2;
 constexpr std::string_view kAllow = "GET, HEAD, PUT, POST, DELETE, OPTIONS";
+
+// What needs no control.
+std::optional<Reply> answer_alone(const std::string& method) {
+  if (std::ranges::find(kMethods, method) != kMethods.end()) return {};
+  Reply reply;
+  reply.status = 204;
+  if (method != "OPTIONS") {
+    reply =
+        error_reply(501, method, "this method is not known here", "use GET, PUT, POST or DELETE");
+  }
+  reply.allow = kAllow;
+  return reply;
+}
 
 }  // namespace
 
@@ -120,23 +134,25 @@ void Server::accept(Listener& listener) {
   }
 }
 
+uint64_t Server::expect_answer(const Connection& connection) {
+  outstanding_.emplace(next_request_, connection.id());
+  return next_request_++;
+}
+
+void Server::on_head(Connection& connection, const http::Request& head) {
+  if (const auto reply = answer_alone(head.method)) return connection.reply(*reply);
+  const uint64_t id = expect_answer(connection);
+  if (!backend_.announce(id, head, connection.client())) say_nobody_is_there(id);
+}
+
 void Server::on_request(Connection& connection, http::Request request) {
   counters_->add(requests_series_);
-  if (request.method == "OPTIONS") {
-    Reply reply;
-    reply.status = 204;
-    reply.allow = kAllow;
-    return connection.reply(reply);
-  }
-  if (std::ranges::find(kMethods, request.method) == kMethods.end()) {
-    Reply reply = error_reply(501, request.method, "this method is not known here",
-                              "use GET, PUT, POST or DELETE");
-    reply.allow = kAllow;
-    return connection.reply(reply);
-  }
-  const uint64_t id = next_request_++;
-  outstanding_.emplace(id, connection.id());
-  if (backend_.ask(id, std::move(request), connection.client())) return;
+  if (const auto reply = answer_alone(request.method)) return connection.reply(*reply);
+  const uint64_t id = expect_answer(connection);
+  if (!backend_.ask(id, std::move(request), connection.client())) say_nobody_is_there(id);
+}
+
+void Server::say_nobody_is_there(uint64_t id) {
   Reply reply = error_reply(503, "fedge-control", "it is not running at the moment",
                             "traffic goes on as published; try again in a few seconds");
   reply.retry_after_s = 2;
@@ -171,7 +187,7 @@ uint64_t Server::held() const {
   return octets;
 }
 
-// Who sends a body has shown no token yet. All bodies together take what two of the largest do;
+// All bodies together take what two of the largest do;
 // beyond that the largest goes, so that small ones pass whoever else is there.
 void Server::on_body() {
   if (held() <= kLargestBodies * limits_.http.body_bytes) return;

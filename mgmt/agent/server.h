@@ -47,7 +47,11 @@ class Server final : public Connection::Owner {
  private:
   class Listener;
   void accept(Listener& listener);
+  // A question to control with this id; its answer goes to the connection.
+  uint64_t expect_answer(const Connection& connection);
+  void say_nobody_is_there(uint64_t id);
   void make_room();
+  void on_head(Connection& connection, const http::Request& head) override;
   void on_request(Connection& connection, http::Request request) override;
   void on_handshake(bool good, const std::string& failure) override;
   void on_bad_request(uint16_t status) override;

@@ -12,6 +12,12 @@ namespace {
 
 constexpr std::string_view kGet = "GET /v1/status HTTP/1.1\r\nHost: box\r\n\r\n";
 
+Reply go_on() {
+  Reply reply;
+  reply.status = 100;
+  return reply;
+}
+
 // Notes what is asked; answers at once when told to, else when the test says so.
 class NotedBackend final : public Backend {
  public:
@@ -22,7 +28,20 @@ class NotedBackend final : public Backend {
     if (at_once) server->deliver(id, *at_once);
     return true;
   }
+  // Of a body to come: answered at once, unless the test says so itself.
+  bool announce(uint64_t id, const http::Request& head, const std::string&) override {
+    if (gone) return false;
+    heads.push_back(head);
+    if (head_answer) {
+      server->deliver(id, *head_answer);
+    } else {
+      ids.push_back(id);
+    }
+    return true;
+  }
   Server* server = nullptr;
+  std::vector<http::Request> heads;
+  std::optional<Reply> head_answer = go_on();
   std::vector<uint64_t> ids;
   std::vector<http::Request> requests;
   std::optional<Reply> at_once;
@@ -188,6 +207,51 @@ TEST_F(AgentServer, P1_ContinueIsToldBeforeTheBody) {
   client.send("abc");
   ASSERT_TRUE(asked(client, 1));
   EXPECT_EQ(backend.requests[0].body, "abc");
+}
+
+TEST_F(AgentServer, P6_WhoMayNotAskIsToldBeforeABodyIsRead) {
+  backend.head_answer = error_reply(401, "Authorization", "the token is not known", "");
+  for (const std::string expects : {"", "Expect: 100-continue\r\n"}) {
+    auto client = connect();
+    client.send(
+        "PUT /v1/topology/candidate HTTP/1.1\r\nHost: box\r\nAuthorization: Bearer wrong\r\n" +
+        expects + "Content-Length: 1048576\r\n\r\n");
+    ASSERT_TRUE(client.await_end());
+    EXPECT_TRUE(client.got.starts_with("HTTP/1.1 401 ")) << client.got;
+    EXPECT_NE(client.got.find("Connection: close"), std::string::npos);
+  }
+  ASSERT_EQ(backend.heads.size(), 2u);
+  EXPECT_EQ(backend.heads[0].authorization, "Bearer wrong");
+  EXPECT_TRUE(backend.requests.empty());
+  EXPECT_EQ(count_of("fedge_agent_bad_requests_total"), 2u);
+}
+
+TEST_F(AgentServer, P6_NothingOfABodyIsReadBeforeTheAnswer) {
+  backend.head_answer.reset();
+  auto client = connect();
+  client.send("PUT /x HTTP/1.1\r\nHost: box\r\nContent-Length: 900000\r\n\r\n");
+  ASSERT_TRUE(client.await([&] { return backend.heads.size() == 1; }));
+  client.send(std::string(900'000, 'x'));
+  for (int i = 0; i < 50; ++i) loop.run_once(0ms);
+  EXPECT_EQ(server.held(), 0u);
+  server.deliver(backend.ids[0], go_on());
+  ASSERT_TRUE(asked(client, 1));
+  EXPECT_EQ(backend.requests[0].body.size(), 900'000u);
+  EXPECT_EQ(backend.heads.size(), 1u);
+  server.deliver(backend.ids[1], reply_of("taken"));
+  ASSERT_TRUE(client.await_text("taken"));
+  EXPECT_EQ(client.got.find("100 Continue"), std::string::npos) << "nobody asked for it";
+  // The next one on the connection is asked about as well.
+  client.send("PUT /y HTTP/1.1\r\nHost: box\r\nContent-Length: 9\r\n\r\n");
+  EXPECT_TRUE(client.await([&] { return backend.heads.size() == 2; }));
+}
+
+TEST_F(AgentServer, P1_WithoutControlNoBodyIsTaken) {
+  backend.gone = true;
+  auto client = connect();
+  client.send("PUT /x HTTP/1.1\r\nHost: box\r\nContent-Length: 9\r\n\r\n");
+  ASSERT_TRUE(client.await_end());
+  EXPECT_TRUE(client.got.starts_with("HTTP/1.1 503 "));
 }
 
 TEST_F(AgentServer, P1_EveryWaitHasItsLimit) {

@@ -166,8 +166,8 @@ void Box::answer_offer(const link::SnapshotOffer& offer) {
 uint64_t Box::send(const Ask& ask) {
   const uint64_t id = next_id_++;
   link::ApiRequest request{
-      id,           ask.method,       ask.path,   ask.query, ask.token.value_or(token),
-      ask.if_match, ask.content_type, "192.0.2.1"};
+      id,           ask.method,       ask.path,    ask.query,    ask.token.value_or(token),
+      ask.if_match, ask.content_type, "192.0.2.1", ask.announces};
   if (ask.body.empty()) {
     agent_->send(request);
     return id;
@@ -184,7 +184,9 @@ Answered Box::collect(uint64_t id) {
 }
 
 Answered Box::ask(Ask ask) {
-  if (ask.body.empty() && ask.content_type == "application/json") ask.content_type.clear();
+  if (ask.body.empty() && !ask.announces && ask.content_type == "application/json") {
+    ask.content_type.clear();
+  }
   return collect(send(ask));
 }
 

@@ -28,6 +28,7 @@ struct Ask {
   std::string if_match = {};
   std::string content_type = "application/json";
   std::optional<std::string> token = {};  // the administrator's when not given
+  bool announces = false;                 // its body is still to come
 };
 
 // How a forwarder takes an offer.

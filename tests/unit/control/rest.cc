@@ -37,6 +37,26 @@ TEST_F(Rest, P6_OnlyAKnownTokenIsAnswered) {
   }
 }
 
+TEST_F(Rest, P6_ABodyMayComeOnlyFromWhoMayAsk) {
+  const auto announce = [this](const std::string& method, const std::string& path,
+                               const std::string& token, const std::string& type) {
+    Ask ask{method, path};
+    ask.token = token;
+    ask.content_type = type;
+    ask.announces = true;
+    return box_.ask(ask).status;
+  };
+  const std::string candidate = "/v1/topology/candidate";
+  EXPECT_EQ(announce("PUT", candidate, box_.token, "application/json"), 100);
+  EXPECT_EQ(announce("PUT", candidate, "wrong", "application/json"), 401);
+  EXPECT_EQ(announce("PUT", candidate, "", "application/json"), 401);
+  EXPECT_EQ(announce("PUT", candidate, box_.token, "text/html"), 415);
+  EXPECT_EQ(announce("PUT", "/v1/nothing", box_.token, "application/json"), 404);
+  EXPECT_EQ(announce("PUT", "/v1/status", box_.token, "application/json"), 405);
+  EXPECT_EQ(announce("GET", "/v1/status", box_.token, "application/json"), 400);
+  EXPECT_EQ(box_.get(candidate).etag, "\"r0\"") << "nothing was done";
+}
+
 TEST_F(Rest, P6_TheTokenFileGoesWithItsFirstUse) {
   EXPECT_TRUE(std::filesystem::exists(box_.folder() + "/first-token"));
   const auto mode = std::filesystem::status(box_.folder() + "/first-token").permissions();
