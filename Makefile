@@ -39,7 +39,7 @@ DPDK_PARTS := ethdev mbuf mempool ring eal kvargs net telemetry meter pci hash r
   cryptodev
 DPDK_LIBS  := -Wl,--whole-archive $(DPDK_DRIVERS:%=-l:librte_%.a) -Wl,--no-whole-archive \
   -Wl,--start-group $(DPDK_PARTS:%=-l:librte_%.a) -Wl,--end-group \
-  -lxdp -lbpf -lelf -lz -lnuma -lbsd -ldl -lm
+  -lxdp -lbpf -lelf -lz -lnuma -lbsd -ldl -lm -Wl,--wrap=setsockopt  # packet_sockets.cc
 # Of a bench alone: the other end of a virtio port.
 VHOST_LIBS := -Wl,--whole-archive -l:librte_net_vhost.a -Wl,--no-whole-archive \
   -l:librte_vhost.a -l:librte_dmadev.a $(DPDK_LIBS)

@@ -8,7 +8,6 @@ namespace {
 
 TEST(FastpathProgram, B6_PutsFragmentsTogetherForTheKernel) {
   NEEDS_BOX();
-  box.workers = 1;  // with AF_PACKET the kernel behind the port puts those of IPv4 together
   const std::vector<TestRealm> realms{{"outside", 0, "10.9.0.1/24", "fd00:9::1/64", 5061}};
   box.set_up(realms);
   configure_peer(box);
