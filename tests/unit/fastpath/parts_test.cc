@@ -3,7 +3,11 @@
 #include <linux/neighbour.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <string>
+#include <thread>
 
 #include "dataplane/fastpath/crossing.h"
 #include "dataplane/fastpath/idle.h"
@@ -126,6 +130,55 @@ TEST(Crossing, B1_AFullRingTakesNoMore) {
   EXPECT_EQ(taken, Crossing::kRoom - 1);
   EXPECT_EQ(crossing->take(0, frames), 32u);
   EXPECT_EQ(crossing->send(0, frames), 32u);
+}
+
+// Two workers hand over more than a third takes: what it gets of each is in order and once, and
+// what it does not get they are told of.
+TEST(Crossing, B1_BurstsOfSeveralWorkersKeepTheOrderOfEachWhenTheRingIsFull) {
+  constexpr uintptr_t kEach = 300'000;
+  constexpr int kShift = 32;
+  auto crossing = std::move(*Crossing::make(3));
+  std::array<std::atomic<uint64_t>, 2> taken{};
+  std::atomic<int> begun = 0;
+  std::atomic<int> over = 0;
+  const auto produce = [&](uintptr_t worker) {
+    std::array<rte_mbuf*, 32> burst;
+    size_t size = 1;
+    for (uintptr_t i = 0; i < kEach; i += size) {
+      size = std::min<uintptr_t>(1 + (i * 7 + worker) % burst.size(), kEach - i);
+      for (uintptr_t k = 0; k < size; ++k) {
+        burst[k] = reinterpret_cast<rte_mbuf*>((worker + 1) << kShift | (i + k + 1));
+      }
+      taken[worker] += crossing->send(2, std::span(burst).first(size));
+      if (i < 2 * Crossing::kRoom && i + size >= 2 * Crossing::kRoom) ++begun;
+    }
+    ++over;
+  };
+  std::thread first(produce, 0), second(produce, 1);
+  // Both have found it full.
+  while (begun != 2) std::this_thread::yield();
+  std::array<uint64_t, 2> got{};
+  std::array<uintptr_t, 2> last{};
+  std::array<rte_mbuf*, 32> burst;
+  for (;;) {
+    const bool ends = over == 2;
+    const unsigned count = crossing->take(2, burst);
+    if (count == 0 && ends) break;
+    for (unsigned i = 0; i < count; ++i) {
+      const auto word = reinterpret_cast<uintptr_t>(burst[i]);
+      const uintptr_t worker = ((word >> kShift) - 1) & 1;
+      const uintptr_t number = word & 0xffffffff;
+      EXPECT_GT(number, last[worker]);
+      last[worker] = number;
+      ++got[worker];
+    }
+  }
+  first.join();
+  second.join();
+  for (const size_t worker : {0u, 1u}) {
+    EXPECT_EQ(got[worker], taken[worker]);
+    EXPECT_LT(got[worker], kEach) << "it was full";
+  }
 }
 
 class MirrorTest : public testing::Test {

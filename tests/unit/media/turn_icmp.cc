@@ -27,6 +27,10 @@ struct Icmp : testing::Test {
   }
   // From a router on the way, about a datagram of ours to that peer.
   void error(uint8_t type, uint8_t code, uint32_t rest, std::string_view peer, uint16_t from_port) {
+    build(type, code, rest, peer, from_port);
+    take(reports);
+  }
+  void build(uint8_t type, uint8_t code, uint32_t rest, std::string_view peer, uint16_t from_port) {
     std::byte* const at = frame.data() + kRoom / 2;
     const auto write_ip = [](std::byte* out, uint16_t size, uint8_t protocol,
                              std::string_view source, std::string_view target) {
@@ -59,9 +63,11 @@ struct Icmp : testing::Test {
     packet.size = 14 + 20 + 36;
     packet.room_before = kRoom / 2;
     packet.room_behind = kRoom;
+  }
+  void take(IcmpReports& by) {
     fedge::ip::PacketView view;
     ASSERT_EQ(fedge::ip::parse_frame(packet.bytes(), view), fedge::ip::Malformed::none);
-    reports.take(packet, view, *site.plan, site.now);
+    by.take(packet, view, *site.plan, site.now);
   }
   // What the client gets.
   turn::Icmp read(Bytes message, Endpoint& peer) {
@@ -130,6 +136,56 @@ TEST_F(Icmp, M1_WhatIsNoErrorOfARelayPortIsAdmissions) {
   EXPECT_EQ(packet.fate, Fate::other);
   error(3, 3, 0, "8.8.8.8", 40000);
   EXPECT_EQ(packet.fate, Fate::other);
+}
+
+// The router's packet comes by any queue: who it is about is another worker's to find.
+TEST_F(Icmp, M1_AnotherWorkersGoToItAsTheyCame) {
+  Quotas quotas(1);
+  std::array<std::unique_ptr<Sessions>, 2> tables;
+  std::array<std::unique_ptr<TurnServer>, 2> servers;
+  std::array<std::unique_ptr<IcmpReports>, 2> of;
+  for (uint8_t i = 0; i < 2; ++i) {
+    const Fd memory(::memfd_create("icmp", MFD_CLOEXEC));
+    tables[i] = must(Sessions::open(memory, i, 2, 16, quotas));
+    servers[i] = std::make_unique<TurnServer>(*tables[i], quotas, nullptr, TurnServer::Setup{});
+    of[i] = std::make_unique<IcmpReports>(*tables[i], *servers[i]);
+    tables[i]->use(*site.plan);
+  }
+  for (uint8_t owner = 0; owner < 2; ++owner) {
+    Sessions& table = *tables[owner];
+    NewSession what;
+    what.client = Address::of(ip("8.1.1.1"));
+    do ++what.client_port;
+    while (owner_of_client(what.client, what.client_port, 2) != owner);
+    what.server = site.local(site.own_v4);
+    what.server_port = TurnSite::kPort;
+    what.client_realm = "outside";
+    const auto port = table.take_port(4, PortWish::any);
+    const uint32_t session = table.create(what, site.now);
+    ASSERT_TRUE(port && session != kNone);
+    table.set_relay(session, *port);
+    ASSERT_TRUE(table.permit(session, Address::of(ip("8.8.8.8")), site.now + 60s));
+
+    for (uint8_t first = 0; first < 2; ++first) {
+      build(3, 1, 0, "8.8.8.8", port->port);
+      const std::string came(as_text(packet.bytes()));
+      take(*of[first]);
+      if (first != owner) {
+        ASSERT_EQ(packet.fate, Fate::hand_over);
+        EXPECT_EQ(packet.worker, owner);
+        EXPECT_EQ(as_text(packet.bytes()), came);
+        take(*of[owner]);
+      }
+      ASSERT_EQ(packet.fate, Fate::send);
+      fedge::ip::PacketView view;
+      ASSERT_EQ(fedge::ip::parse_frame(packet.bytes(), view), fedge::ip::Malformed::none);
+      EXPECT_EQ(view.destination, ip("8.1.1.1"));
+      EXPECT_EQ(view.destination_port, what.client_port);
+      Endpoint peer;
+      EXPECT_EQ(read(view.transport().subspan(fedge::ip::kUdpSize), peer).type, 3);
+      EXPECT_EQ(peer, endpoint("8.8.8.8:9"));
+    }
+  }
 }
 
 }  // namespace
