@@ -134,8 +134,8 @@ void Front::on_accept(Fd socket, const Endpoint& remote, const Listener& listene
       std::make_unique<Connection>(loop_, *this, std::move(socket), head, listener.context);
   connection->realm_number = realm;
   connection->source = remote.address;
-  if (rings_.count() != 0) {
-    connection->worker = media::owner_of_client(head.client, head.client_port, rings_.count());
+  if (workers_ != 0) {
+    connection->worker = media::owner_of_client(head.client, head.client_port, workers_);
   }
   statistics_.add(statistics_.accepted);
   silent_.push_back(head.connection);

@@ -98,6 +98,7 @@ class Front final : public ConnectionOwner {
   WorkerRings rings_;
   Relays relays_;
   std::vector<Introduction> introductions_;  // by worker
+  uint8_t workers_ = 0;  // that the fast path has, or had when it was last there
   std::vector<media::ConnectionId> held_;
   std::vector<Closed> closed_;  // not told yet; their ids stay taken
   Alarm catch_up_;

@@ -47,10 +47,13 @@ void Front::on_fastpath(const link::Received& received) {
   }
   introductions_.assign(message->count, {});
   for (uint8_t i = 0; i < WorkerRings::kMost; ++i) relays_.expect_names(i);
-  table_.for_each([&](Connection& connection) {
-    const media::FrontMessage& head = connection.head();
-    connection.worker = media::owner_of_client(head.client, head.client_port, rings_.count());
-  });
+  // As many as before have the allocations that they had.
+  if (std::exchange(workers_, rings_.count()) != rings_.count()) {
+    table_.for_each([&](Connection& connection) {
+      const media::FrontMessage& head = connection.head();
+      connection.worker = media::owner_of_client(head.client, head.client_port, workers_);
+    });
+  }
   for (uint8_t i = 0; i < rings_.count(); ++i) give_ring(i);
   catch_up();
   log::info("front", "the fast path has {} worker{}", message->count,
@@ -68,6 +71,9 @@ void Front::on_record(uint8_t worker, const media::FrontRecord& record, Bytes oc
       const auto reply = record.as<media::FrontReply>();
       Connection* const connection = table_.find(reply.connection);
       if (connection == nullptr) return statistics_.add(statistics_.client_gone);
+      // A client that moved to this connection (RFC 8016), or brought a token: the worker that has
+      // its allocation answers, and hears of it from now on.
+      connection->worker = worker;
       const bool taken = connection->reply(octets, reply.is_data != 0);
       return statistics_.add(taken ? statistics_.to_client : statistics_.slow_client);
     }

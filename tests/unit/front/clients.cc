@@ -98,6 +98,31 @@ TEST(Clients, M2_GoToTheWorkerThatOwnsThem) {
   EXPECT_GT(heard[1], 0);
 }
 
+// The allocation that it moved to this connection (RFC 8016) is another worker's.
+TEST(Clients, M2_M1_GoToTheWorkerThatAnswersThemFromThenOn) {
+  Open site(2);
+  Client client(site.loop, site.port);
+  client.send(stun_message());
+  const Endpoint from = client.local();
+  const uint8_t owner = media::owner_of_client(media::Address::of(from.address), from.port, 2);
+  const auto other = static_cast<uint8_t>(1 - owner);
+  const auto head = site.next(owner).record.as<media::FrontMessage>();
+  site.push(media::FrontReply{head.connection, 0}, stun_message(0, 'a'), other);
+  EXPECT_EQ(client.receive(20), stun_message(0, 'a'));
+  client.send(stun_message(4));
+  EXPECT_EQ(site.next(other).octets, stun_message(4));
+  // Also of a fast path that has started again with its sessions.
+  site.stop_fastpath();
+  site.start_fastpath(2);
+  const Kept alive = site.next(other);
+  ASSERT_EQ(alive.record.kind, FrontKind::alive);
+  EXPECT_EQ(alive.record.as<media::FrontAlive>().connection, head.connection);
+  EXPECT_EQ(site.next(owner).record.as<media::FrontAllAlive>().count, 0u);
+  client.close();
+  EXPECT_EQ(site.next(FrontKind::closed, other).record.as<media::FrontClosed>().connection,
+            head.connection);
+}
+
 TEST(Clients, M2_StayOverARestartOfTheFastPath) {
   Open site;
   Client stays(site.loop, site.port);
