@@ -54,6 +54,9 @@ size_t realm_slot(uint16_t realm, Transport transport, bool is_v6) {
 Identity::Identity(const SnapshotView& snapshot)
     : fqdn_(snapshot.appliance->text(snapshot.appliance->root().fqdn)),
       nowhere_(make_side(fqdn_, Transport::tls)) {
+  for (const Origin origin : {Origin::direct_partner, Origin::found_partner}) {
+    message_trust_[static_cast<size_t>(origin)] = write_message_trust(origin, fqdn_);
+  }
   add_listeners(snapshot);
   add_realms(snapshot);
   std::sort(names_.begin(), names_.end());

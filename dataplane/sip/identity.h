@@ -2,11 +2,13 @@
 // in a Route or Request-URI mean ourselves. Built at publish.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "dataplane/sip/arrival.h"
+#include "dataplane/sip/header_trust.h"
 #include "dataplane/sip/proxy.h"
 
 namespace fedge::sip {
@@ -30,6 +32,11 @@ class Identity {
   // Whether a hostport is one of our sides, or our name with the port of one. Port 0 stands for
   // 5060 and 5061.
   bool is_ours(std::string_view host, uint16_t port) const;
+  // The value of ms-edge-proxy-message-trust for what came from there.
+  std::string_view message_trust(Origin origin) const {
+    return message_trust_[static_cast<size_t>(origin)];
+  }
+  const std::string& fqdn() const { return fqdn_; }
 
  private:
   struct Name {
@@ -44,6 +51,7 @@ class Identity {
   void add_names(const IpAddress& address, const IpAddress& seen, uint16_t port);
 
   std::string fqdn_;
+  std::array<std::string, 3> message_trust_;  // by Origin
   Side nowhere_;  // stands in for a realm that is none
   std::vector<Side> listeners_;
   std::vector<Side> realms_;  // four each: TCP and TLS over IPv4, then over IPv6

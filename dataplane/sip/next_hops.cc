@@ -58,14 +58,22 @@ NextHops::NextHops(const snapshot::Section<snapshot::Routing>& routing,
   std::sort(by_key_.begin(), by_key_.end());
   std::sort(by_host_.begin(), by_host_.end());
 
-  partner_.resize(hops.size());
+  origins_.resize(hops.size(), Origin::inside);
+  const auto set_partner = [&](uint32_t i) {
+    const bool is_named = hops[i].lookup == snapshot::Lookup::none;
+    origins_[i] = is_named ? Origin::direct_partner : Origin::found_partner;
+  };
   for (const snapshot::Route& route : routing.items(root.routes)) {
     if (route.kind != snapshot::RouteKind::partner) continue;
-    for (const auto& target : routing.items(route.targets)) partner_[target.next_hop] = true;
+    for (const auto& target : routing.items(route.targets)) set_partner(target.next_hop);
   }
   for (const snapshot::Peer& peer : routing.items(root.peers)) {
     if (peer.next_hop >= hops.size()) continue;
-    partner_[peer.next_hop] = peer.side == snapshot::PeerSide::partner;
+    if (peer.side == snapshot::PeerSide::partner) {
+      set_partner(peer.next_hop);
+    } else {
+      origins_[peer.next_hop] = Origin::inside;
+    }
   }
 }
 

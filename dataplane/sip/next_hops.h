@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dataplane/sip/arrival.h"
+#include "dataplane/sip/header_trust.h"
 #include "firmware/snapshot/reader.h"
 
 namespace fedge::sip {
@@ -27,7 +28,8 @@ class NextHops {
   // there is none.
   uint32_t find_host(std::string_view host, uint16_t port, uint32_t likely = kNoNextHop) const;
   // The edge of a partner, as opposed to one of the organisation's own systems.
-  bool is_partner(uint32_t next_hop) const { return partner_[next_hop]; }
+  bool is_partner(uint32_t next_hop) const { return !is_trusted(origins_[next_hop]); }
+  Origin origin(uint32_t next_hop) const { return origins_[next_hop]; }
 
  private:
   struct Entry {
@@ -39,7 +41,7 @@ class NextHops {
   std::vector<uint32_t> keys_;
   std::vector<Entry> by_key_;
   std::vector<Entry> by_host_;  // names and addresses
-  std::vector<bool> partner_;
+  std::vector<Origin> origins_;
 };
 
 // Of a host as SIP URIs write it: the same for every way to write one address or name.

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "dataplane/sip/arrival.h"
+#include "dataplane/sip/header_trust.h"
 #include "dataplane/sip/memory.h"
 #include "dataplane/sip/reports.h"
 #include "firmware/base/timers.h"
@@ -66,6 +67,7 @@ struct ServerTransaction final : Timer {
   Method method = Method::other;
   ServerState state = ServerState::free;
   PeerKind source_kind = PeerKind::stranger;
+  Origin origin = Origin::found_partner;  // likewise, as header_trust.h has it
   uint8_t tries = 0;
   uint8_t breadth = 0;  // Max-Breadth that no branch carries (RFC 5393)
   bool cancelled : 1 = false;
@@ -116,6 +118,7 @@ struct ClientTransaction final : Timer {
   bool cancel_wanted = false;             // CANCEL goes out with the first provisional response
   bool may_be_sent = false;  // the next hop may have seen it: trying another may duplicate
   uint8_t breadth = 0;       // Max-Breadth that it carries, until it has ended
+  Origin origin = Origin::found_partner;  // who answers
 
   // Still without its final response, and not given up.
   bool is_live() const { return state == ClientState::calling || state == ClientState::proceeding; }
