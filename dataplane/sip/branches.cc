@@ -19,6 +19,12 @@ PathEnd Proxy::Core::path_out(uint32_t next_hop) const {
           {}};
 }
 
+Origin Proxy::Core::origin_of(const PeerFacts& peer) const {
+  if (peer.kind == PeerKind::inside) return Origin::inside;
+  return peer.next_hop == kNoNextHop ? Origin::found_partner
+                                     : published->next_hops.origin(peer.next_hop);
+}
+
 // T4: what a partner names by Route is what we gave it to name.
 void Proxy::Core::sign(PathEnd& end, std::string_view call_id, RouteMacText& room) {
   if (end.next_hop != 0) end.mac = route_mac.write(end.next_hop, call_id, room);
@@ -156,7 +162,9 @@ Proxy::Core::Sent Proxy::Core::send_branch(ServerTransaction& server, const Outg
     note(server, status);
     return Sent::refused;
   }
+  client->origin = published->next_hops.origin(next_hop);
   if (outgoing.arrival != nullptr) {
+    edit_trust(editor, message, origin_of(outgoing.arrival->peer), client->origin);
     PathEnd in{&published->identity.side_of(*outgoing.arrival), server.source_peer, {}};
     if (is_signed && published->next_hops.is_partner(next_hop)) {
       sign(in, message.call_id, forward_room.mac_in);

@@ -92,6 +92,10 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
                    uint8_t breadth, Instant now);
   Branch branch_of(const ClientTransaction& client, const Outgoing& outgoing) const;
   PathEnd path_out(uint32_t next_hop) const;
+  Origin origin_of(const PeerFacts& peer) const;
+  void edit_trust(Editor& editor, const Message& message, Origin from, Origin to) const {
+    sip::edit_trust(editor, message, from, to, published->identity.message_trust(from));
+  }
   void sign(PathEnd& end, std::string_view call_id, RouteMacText& room);
   size_t pick_targets(const ServerTransaction& server, const Direction& direction,
                       std::span<uint32_t> out);
@@ -108,7 +112,7 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   // response_context.cc: what becomes of all branches together (16.7 steps 4 to 7 and 10).
   void end_branch(ServerTransaction& server, ClientTransaction& client) const;
   void note(ServerTransaction& server, uint16_t status);
-  void hold(ServerTransaction& server, const Message& response);
+  void hold(ServerTransaction& server, const ClientTransaction& client, const Message& response);
   void add_challenges(ServerTransaction& server, const Message& response);
   void keep(ServerTransaction& server, std::string_view bytes);
   void call_off(ServerTransaction& server, Instant now);

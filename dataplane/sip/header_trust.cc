@@ -62,4 +62,11 @@ void edit_trust(Editor& editor, const Message& message, Origin from, Origin to,
   if (is_trusted(to)) editor.append(HeaderId::ms_edge_proxy_message_trust, message_trust);
 }
 
+std::string_view write_diagnosis(Diagnosis what, std::string_view our_fqdn, std::string_view reason,
+                                 DiagnosisText& room) {
+  Output out(room);
+  out << static_cast<uint32_t>(what) << ";source=\"" << our_fqdn << "\";reason=\"" << reason << '"';
+  return out.text();
+}
+
 }  // namespace fedge::sip

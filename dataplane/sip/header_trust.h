@@ -4,6 +4,7 @@
 // [MS-OCER]). What comes from outside claims none of it; what goes outside tells none of it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -27,5 +28,17 @@ std::string write_message_trust(Origin origin, std::string_view our_fqdn);
 // A request or a response on its way from one to the other. `message_trust`: the above, of `from`.
 void edit_trust(Editor& editor, const Message& message, Origin from, Origin to,
                 std::string_view message_trust);
+
+// Why we refused or gave up, for our own systems: `1017;source="edge.example.com";reason="…"`.
+// Codes are those of the systems we replace, where they have one.
+enum class Diagnosis : uint16_t {
+  no_route = 1017,     // cannot route from and to these
+  not_allowed = 1027,  // this kind of request, to or from federated partners
+  unreachable = 1047,  // no connection to the next hop, or it was not who it should be
+  no_answer = 1034,    // it was silent, or gave no reason
+};
+using DiagnosisText = std::array<char, 400>;
+std::string_view write_diagnosis(Diagnosis what, std::string_view our_fqdn, std::string_view reason,
+                                 DiagnosisText& room);
 
 }  // namespace fedge::sip

@@ -72,6 +72,7 @@ void Proxy::Core::on_new_request(const Arrival& arrival, const Message& request,
   }
   server->source = arrival.connection;
   server->source_kind = arrival.peer.kind;
+  server->origin = origin_of(arrival.peer);
   server->source_peer = key_of_peer(arrival.peer);
   start(*server, {request, &routes, &arrival, loop}, direction, now);
 }
@@ -202,11 +203,17 @@ void Proxy::Core::refuse(const Arrival& arrival, const Message& request, Refusal
 
 void Proxy::Core::refuse(const Arrival& arrival, const Message& request, Rule rule) {
   statistics.count(rule);
-  const HeaderText allow[] = {{"Allow", kAllow}};
-  const bool is_method = rule == Rule::negotiate;
-  answer(arrival, request,
-         {status_of(rule), text_of(rule),
-          is_method ? std::span<const HeaderText>(allow) : std::span<const HeaderText>()});
+  std::array<HeaderText, 2> headers;
+  size_t count = 0;
+  if (rule == Rule::negotiate) headers[count++] = {"Allow", kAllow};
+  DiagnosisText diagnosis;
+  if (is_trusted(origin_of(arrival.peer))) {
+    const auto what = rule == Rule::no_route ? Diagnosis::no_route : Diagnosis::not_allowed;
+    headers[count++] = {
+        name_of(HeaderId::ms_diagnostics),
+        write_diagnosis(what, published->identity.fqdn(), text_of(rule), diagnosis)};
+  }
+  answer(arrival, request, {status_of(rule), text_of(rule), {headers.data(), count}});
 }
 
 void Proxy::Core::refuse_for_now(const Arrival& arrival, const Message& request,
@@ -309,6 +316,7 @@ void Proxy::Core::forward_ack(const Arrival& arrival, const Message& request) {
                      leaving.anchor) != 0) {
     return statistics.count(Dropped::ack);
   }
+  edit_trust(editor, request, origin_of(arrival.peer), published->next_hops.origin(next_hop));
   edit_request(editor, request, routes, arrival, in, path_out(next_hop), leaving, forward_room);
   const auto size = editor.write(room());
   if (!size) return statistics.count(Dropped::ack);

@@ -67,7 +67,8 @@ void Proxy::Core::note(ServerTransaction& server, uint16_t status) {
 }
 
 // A branch ended with `response`, which is no 2xx (16.7 steps 4, 6 and 7).
-void Proxy::Core::hold(ServerTransaction& server, const Message& response) {
+void Proxy::Core::hold(ServerTransaction& server, const ClientTransaction& client,
+                       const Message& response) {
   if (is_challenge(response.status) && is_challenge(server.best)) {
     return add_challenges(server, response);
   }
@@ -78,6 +79,7 @@ void Proxy::Core::hold(ServerTransaction& server, const Message& response) {
   if (response.status == 408 && server.method != Method::invite) return;  // never sent
   Editor editor(response);
   edit_response(editor, response);
+  edit_trust(editor, response, client.origin, server.origin);
   const auto block = transactions.take_block(editor.size());
   const auto size = block.empty() ? std::nullopt : editor.write(block);
   server.held = block.data();
@@ -172,8 +174,8 @@ void Proxy::Core::answer_best(ServerTransaction& server, const Outgoing& outgoin
 void Proxy::Core::answer_failure(ServerTransaction& server, const Outgoing& outgoing, Instant now) {
   Answer answer{server.best == 0 ? uint16_t{408} : server.best, {}, {}};
   std::array<char, 4> seconds;
-  const HeaderText retry[] = {
-      {"Retry-After", write_retry_after(outgoing.message, shown_seed, seconds)}};
+  std::array<HeaderText, 2> headers;
+  size_t count = 0;
   if (server.cancelled) {
     answer.status = 487;
   } else if (answer.status == 408 && server.method != Method::invite) {
@@ -187,8 +189,18 @@ void Proxy::Core::answer_failure(ServerTransaction& server, const Outgoing& outg
   } else if (answer.status == kCongested || answer.status == 503) {
     answer.status = 503;
     answer.reason = "Busy, try again later";
-    answer.headers = retry;
+    headers[count++] = {"Retry-After", write_retry_after(outgoing.message, shown_seed, seconds)};
   }
+  DiagnosisText diagnosis;
+  if (is_trusted(server.origin) && (answer.status == 408 || answer.status >= 500)) {
+    const bool is_silent = answer.status == 408;
+    headers[count++] = {
+        name_of(HeaderId::ms_diagnostics),
+        write_diagnosis(is_silent ? Diagnosis::no_answer : Diagnosis::unreachable,
+                        published->identity.fqdn(),
+                        is_silent ? "No next hop has answered in time" : answer.reason, diagnosis)};
+  }
+  answer.headers = {headers.data(), count};
   const auto size =
       outgoing.arrival != nullptr
           ? write_answer(outgoing.message, outgoing.arrival->remote, answer, shown_seed, room())

@@ -130,7 +130,7 @@ void Proxy::Core::on_final_for(ServerTransaction& server, ClientTransaction& cli
   if (is_echo && response.status == 487 && !server.cancelled) {
     note(server, 408);
   } else {
-    hold(server, response);
+    hold(server, client, response);
   }
   if (response.status >= 600) call_off(server, now);  // 16.7 step 5
   settle(server, client, Failover::refused, now);
@@ -158,6 +158,7 @@ void Proxy::Core::forward_response(const ServerTransaction& server, const Client
                                    const Message& response) {
   Editor editor(response);
   edit_response(editor, response);
+  edit_trust(editor, response, client.origin, server.origin);
   anchor_response(server, client, response, editor);
   const auto size = editor.write(room());
   if (!size) return statistics.count(Dropped::response);

@@ -67,11 +67,11 @@ struct ServerTransaction final : Timer {
   Method method = Method::other;
   ServerState state = ServerState::free;
   PeerKind source_kind = PeerKind::stranger;
-  Origin origin = Origin::found_partner;  // likewise, as header_trust.h has it
   uint8_t tries = 0;
   uint8_t breadth = 0;  // Max-Breadth that no branch carries (RFC 5393)
   bool cancelled : 1 = false;
   bool single_target : 1 = false;  // inside a dialog, or too late: no other target will do
+  Origin origin : 2 = Origin::found_partner;  // who asks, as header_trust.h has it
 
  private:
   void on_timer(Instant now) override { owner->on_server_timer(*this, now); }
@@ -114,11 +114,11 @@ struct ClientTransaction final : Timer {
   ClientState state = ClientState::free;
   Wait wait = Wait::timer_b;
   HopFailure failure = HopFailure::none;  // what came of it, when that was nothing
-  bool passed_over = false;               // another target is being tried instead
-  bool cancel_wanted = false;             // CANCEL goes out with the first provisional response
-  bool may_be_sent = false;  // the next hop may have seen it: trying another may duplicate
-  uint8_t breadth = 0;       // Max-Breadth that it carries, until it has ended
-  Origin origin = Origin::found_partner;  // who answers
+  bool passed_over : 1 = false;           // another target is being tried instead
+  bool cancel_wanted : 1 = false;         // CANCEL goes out with the first provisional response
+  bool may_be_sent : 1 = false;  // the next hop may have seen it: trying another may duplicate
+  Origin origin : 2 = Origin::found_partner;  // who answers
+  uint8_t breadth = 0;                        // Max-Breadth that it carries, until it has ended
 
   // Still without its final response, and not given up.
   bool is_live() const { return state == ClientState::calling || state == ClientState::proceeding; }

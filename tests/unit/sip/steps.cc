@@ -187,10 +187,10 @@ TEST_F(Steps16_6, R10_Step4_RecordRoutesOfOthersStayBelowOurs) {
 TEST_F(Steps16_6, R10_Step5_NoOtherHeadersAreAdded) {
   receive(from_partner(), RequestText{});
   Taken sent = take_request(fe1, Method::message);
-  // Via and Max-Breadth.
+  // Via, Max-Breadth, and ms-edge-proxy-message-trust (T6).
   const std::string text = RequestText{}.text();
   const auto lines = [](std::string_view t) { return std::count(t.begin(), t.end(), '\n'); };
-  EXPECT_EQ(lines(sent.bytes), lines(text) + 2);
+  EXPECT_EQ(lines(sent.bytes), lines(text) + 3);
 }
 
 TEST_F(Steps16_6, R10_Step8_ABranchForEachTransaction) {
