@@ -1,4 +1,6 @@
 // Refresh (RFC 8656 section 8), and clients that are elsewhere now (RFC 8016).
+#include <charconv>
+
 #include "dataplane/media/turn_server.h"
 #include "firmware/wire/turn/attributes.h"
 
@@ -10,27 +12,37 @@ using stun::Type;
 namespace {
 
 // What a MOBILITY-TICKET holds: which session of which worker, and what only its owner was told.
-// It is in the record, so a ticket outlives a restart.
+// It is in the record, so a ticket outlives a restart. As text without an end: coturn's clients
+// take it for a string, of at most 32.
 struct Ticket {
-  static constexpr size_t kSize = 17;
+  static constexpr size_t kSize = 32;
   SessionId session;
   uint64_t secret = 0;
   uint8_t worker = 0;
 
   static std::optional<Ticket> read(Bytes octets) {
     if (octets.size() != kSize) return std::nullopt;
+    std::array<uint64_t, 2> words{};
+    const char* const text = as_text(octets).data();
+    for (size_t i = 0; i < 2; ++i) {
+      const char* const end = text + 16 * (i + 1);
+      if (std::from_chars(text + 16 * i, end, words[i], 16).ptr != end) return std::nullopt;
+    }
     Ticket ticket;
-    ticket.worker = std::to_integer<uint8_t>(octets[0]);
-    ticket.session = {load_be32(&octets[1]), load_be32(&octets[5])};
-    std::memcpy(&ticket.secret, &octets[9], sizeof ticket.secret);
+    ticket.worker = words[0] >> 60;
+    ticket.session = {static_cast<uint32_t>(words[0] >> 32 & 0xfffffff),
+                      static_cast<uint32_t>(words[0])};
+    ticket.secret = words[1];
     return ticket;
   }
   std::array<std::byte, kSize> write() const {
+    const uint64_t name =
+        uint64_t{worker} << 60 | uint64_t{session.index} << 32 | session.generation;
     std::array<std::byte, kSize> out;
-    out[0] = static_cast<std::byte>(worker);
-    store_be32(&out[1], session.index);
-    store_be32(&out[5], session.generation);
-    std::memcpy(&out[9], &secret, sizeof secret);
+    for (size_t i = 0; i < kSize; ++i) {
+      const uint64_t word = i < 16 ? name : secret;
+      out[i] = static_cast<std::byte>("0123456789abcdef"[word >> (60 - 4 * (i % 16)) & 15]);
+    }
     return out;
   }
 };

@@ -199,6 +199,9 @@ TEST_P(StrayClients, M1_AnAllocationFollowsItsClientToEveryWorkersAddresses) {
   ASSERT_TRUE(home.bind(0x4001, "8.8.8.8:9").is_success());
   expect_relayed(home, relay_port);
   std::string ticket = made.text(Type::mobility_ticket);
+  // What coturn's clients have room for, who take it for a string.
+  EXPECT_TRUE(std::ranges::all_of(ticket, [](char c) { return c > ' ' && c <= '~'; }));
+  EXPECT_LE(ticket.size(), 32u);
   std::deque<TurnClient> places{home};
   for (uint8_t i = 0; i < 2 * workers(); ++i) {
     TurnClient& before = places.back();
@@ -271,7 +274,7 @@ TEST_P(StrayClients, M1_AForgedTicketMovesNothingWhateverWorkerItNames) {
     TurnClient away = make_client(worker);
     for (int named = 0; named < 256; ++named) {
       std::string forged = ticket;
-      forged[0] = static_cast<char>(named);
+      forged[0] = static_cast<char>(named);  // the worker's digit
       if (forged == ticket) forged.back() = static_cast<char>(forged.back() ^ 1);
       EXPECT_FALSE(move(away, forged).is_success()) << named;
     }
