@@ -79,7 +79,7 @@ void Worker::take_in(Visitor visitor) {
 
 sip::StreamFramer Worker::make_framer() const {
   sip::StreamLimits limits;
-  limits.message = std::min(generation_->limits().max_message, reader_.most_message());
+  limits.message = reader_.most_message();
   limits.head = std::min(limits.head, limits.message);
   return sip::StreamFramer(limits);
 }

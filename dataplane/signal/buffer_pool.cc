@@ -18,7 +18,7 @@ BufferPool::BufferPool(uint32_t capacity, uint32_t count) {
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) return;
   memory_ = static_cast<std::byte*>(p);
-  count_ = count;
+  count_ = allowed_ = count;
 }
 
 BufferPool::~BufferPool() {
@@ -26,7 +26,7 @@ BufferPool::~BufferPool() {
 }
 
 Buffer* BufferPool::take() {
-  if (in_use_ == count_) return nullptr;
+  if (available() == 0) return nullptr;
   ++in_use_;
   Buffer* buffer = free_;
   if (buffer != nullptr) {

@@ -30,12 +30,14 @@ class BufferPool {
   BufferPool& operator=(const BufferPool&) = delete;
   ~BufferPool();
 
+  // From now on at most so many, of those there are.
+  void allow(uint32_t count) { allowed_ = count < count_ ? count : count_; }
   // An empty buffer, null when all are in use.
   Buffer* take();
   void give(Buffer* buffer);
 
   uint32_t capacity() const { return capacity_; }
-  uint32_t available() const { return count_ - in_use_; }
+  uint32_t available() const { return in_use_ < allowed_ ? allowed_ - in_use_ : 0; }
   uint32_t in_use() const { return in_use_; }
 
  private:
@@ -43,6 +45,7 @@ class BufferPool {
   size_t stride_ = 0;
   uint32_t capacity_ = 0;
   uint32_t count_ = 0;
+  uint32_t allowed_ = 0;
   uint32_t in_use_ = 0;
   uint32_t fresh_ = 0;  // buffers from here on were never used
   Buffer* free_ = nullptr;

@@ -18,13 +18,12 @@ constexpr Duration kStuck = 2s;
 }  // namespace
 
 struct Crew::Member {
-  Member(Crew& crew, Loop* shared, Counters* page, const snapshot::Signalling& limits,
-         const WorkerOptions& options)
+  Member(Crew& crew, Loop* shared, Counters* page, const WorkerOptions& options)
       : own_loop(shared == nullptr ? std::make_unique<Loop>() : nullptr),
         loop(shared == nullptr ? *own_loop : *shared),
         own_counters(page == nullptr ? std::make_unique<Counters>() : nullptr),
         counters(page == nullptr ? *own_counters : *page),
-        worker(crew, loop, counters, crew.exchange_, limits, options) {}
+        worker(crew, loop, counters, crew.exchange_, options) {}
 
   void start(uint32_t number) {
     loop.at_round_end([this] { worker.finish_round(); });
@@ -71,7 +70,7 @@ Crew::Crew(Loop& loop, Counters& page, const snapshot::Signalling& limits,
     own.number = i;
     own.directory = directory_.get();
     members_.push_back(std::make_unique<Member>(*this, options.threads ? nullptr : &loop_,
-                                                alone ? &page : nullptr, limits, own));
+                                                alone ? &page : nullptr, own));
     if (!alone) tally_.include(members_.back()->counters);
   }
   if (!options.threads) loop_.at_round_end([this] { finish_round(); });
@@ -104,6 +103,13 @@ Crew::Latest Crew::latest() const {
 
 Status Crew::use(std::shared_ptr<const Generation> next, std::function<void()> running) {
   if (auto ok = door_.prepare(*next); !ok) return ok;
+  if (next->limits().max_message > longest_message()) {
+    log::warning(
+        "signal",
+        "messages of up to {} octets are wanted, and up to {} are taken: signalling workers "
+        "hand no longer ones to each other until fedge-signal starts again",
+        next->limits().max_message, longest_message());
+  }
   const bool is_first = generation_ == nullptr;
   generation_ = std::move(next);
   running_ = std::move(running);

@@ -31,7 +31,7 @@ inline constexpr uint32_t kMostWorkers = sip::kMostWorkers;
 class Crew {
  public:
   // Made, used and destroyed by the process's own thread, which runs `loop`. `page`: the
-  // process's counters. `limits`: those of the first generation size the fixed pools.
+  // process's counters. `limits`: those of the first generation size the rings between workers.
   Crew(Loop& loop, Counters& page, const snapshot::Signalling& limits, const CrewOptions& options);
   ~Crew();
   Crew(const Crew&) = delete;
@@ -53,6 +53,8 @@ class Crew {
   uint32_t size() const { return static_cast<uint32_t>(members_.size()); }
   // The worker to which a next hop belongs, with its connections and those of its peers.
   uint32_t owner_of(std::string_view host) const;
+  // Octets of a message that can cross from one to another.
+  uint32_t longest_message() const { return exchange_.longest_message(); }
   // Runs in a worker's thread.
   void post(uint32_t worker, Mailbox::Work work);
   // A worker that sees signs of a newer generation than it runs takes it up at once.

@@ -31,6 +31,7 @@ Status Door::prepare(const Generation& next) {
 
 void Door::commit(std::shared_ptr<const Generation> next) {
   generation_ = std::move(next);
+  sources_.grow(generation_->limits().max_connections);
   realm_numbers_.clear();
   for (uint16_t i = 0; i < generation_->realm_list().size(); ++i) {
     realm_numbers_.push_back(number_of(generation_->realm_name(i)));
@@ -54,7 +55,6 @@ void Door::on_accept(Fd socket, const Endpoint& remote, uint16_t listener) {
   if (accepted_ >= limits.max_connections && !make_room_()) {
     return counters_.add(refused_connections_);
   }
-  // A larger limit than at the start would outgrow the table, which then refuses new sources.
   if (sources_.connections(admission.realm, admission.source) >=
           limits.max_connections_per_source ||
       !sources_.add(admission.realm, admission.source)) {

@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
@@ -36,6 +37,11 @@ Exchange::Exchange(uint32_t workers, size_t most_message)
     bells_.emplace_back(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (!bells_.back()) std::abort();  // at start only: out of descriptors
   }
+}
+
+uint32_t Exchange::longest_message() const {
+  if (workers_ == 1) return UINT32_MAX;
+  return static_cast<uint32_t>(std::min<size_t>(capacity_ / 4, UINT32_MAX));
 }
 
 Lanes::Lanes(Loop& loop, Exchange& exchange, uint32_t worker, CrossingEvents& events)

@@ -43,11 +43,13 @@ struct Crossing {
 // The rings and bells of all workers.
 class Exchange {
  public:
-  // `most_message`: octets of the longest body.
+  // `most_message`: octets of the longest body; a few may be up to longest_message().
   Exchange(uint32_t workers, size_t most_message);
 
   uint32_t workers() const { return workers_; }
   size_t capacity() const { return capacity_; }  // octets of each ring
+  // What a message may have to cross; a worker alone has no bound here.
+  uint32_t longest_message() const;
   Ring& ring(uint32_t from, uint32_t to) { return *rings_[from * workers_ + to]; }
   const Fd& bell(uint32_t worker) const { return bells_[worker]; }
 

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "firmware/snapshot/sections.h"
 #include "firmware/wire/sip/constants.h"
 
 namespace fedge::signal {
 
 namespace {
+
+using snapshot::Signalling;
 
 constexpr uint32_t kSmall = 4096 - sizeof(Buffer);
 constexpr uint32_t kRead = 64 * 1024;
@@ -16,12 +19,20 @@ constexpr uint32_t kBehind = 20 * 1024;
 
 }  // namespace
 
-MessageReader::MessageReader(uint32_t most_message, uint32_t most_connections, size_t memory)
-    : most_message_(most_message),
-      small_(kSmall, most_connections * 2),
-      large_(most_message + kBehind,
-             static_cast<uint32_t>(std::max<size_t>(memory / (most_message + kBehind), 4))),
-      shared_(std::max(kRead, most_message) + kSmall) {}
+// Address space for the largest limits there are; memory goes by those in force.
+MessageReader::MessageReader(size_t memory)
+    : memory_(memory),
+      small_(kSmall, Signalling::kMostConnections * 2),
+      large_(Signalling::kMostMessage + kBehind, static_cast<uint32_t>(memory / kBehind)),
+      shared_(kRead + kSmall) {}
+
+void MessageReader::allow(uint32_t most_message, uint32_t most_connections) {
+  most_message_ = std::min(most_message, Signalling::kMostMessage);
+  small_.allow(most_connections * 2);
+  const size_t large = memory_ / (most_message_ + kBehind);
+  large_.allow(static_cast<uint32_t>(std::max<size_t>(large, 4)));
+  shared_.resize(std::max<size_t>(shared_.size(), size_t{most_message_} + kSmall));
+}
 
 MutableBytes MessageReader::room(Connection& connection) {
   if (connection.partial == nullptr) return shared_;

@@ -24,8 +24,10 @@ class MessageEvents {
 
 class MessageReader {
  public:
-  // `most_connections` bounds the small buffers (two for each), `memory` the large ones' octets.
-  MessageReader(uint32_t most_message, uint32_t most_connections, size_t memory);
+  // `memory` bounds the octets of large incomplete messages. Takes none before allow().
+  explicit MessageReader(size_t memory);
+  // Between two messages: how long one may be. There are two small buffers for a connection.
+  void allow(uint32_t most_message, uint32_t most_connections);
 
   enum class Verdict : uint8_t {
     ok,
@@ -48,7 +50,8 @@ class MessageReader {
   Verdict frame(Connection& connection, std::string_view& text, MessageEvents& events);
   bool keep(Connection& connection, std::string_view rest);
 
-  uint32_t most_message_;
+  size_t memory_;
+  uint32_t most_message_ = 0;
   BufferPool small_;
   BufferPool large_;
   std::vector<std::byte> shared_;

@@ -32,19 +32,19 @@ Instant later(Instant from, uint32_t ms) { return from + std::chrono::millisecon
 }  // namespace
 
 Worker::Worker(Crew& crew, Loop& loop, Counters& counters, Exchange& exchange,
-               const snapshot::Signalling& limits, const WorkerOptions& options)
+               const WorkerOptions& options)
     : crew_(crew),
       loop_(loop),
       options_(options),
       mailbox_(loop),
       statistics_(counters),
       table_(options.number),
-      reader_(limits.max_message, limits.max_connections, kPartialMemory),
+      reader_(kPartialMemory),
       output_(kOutputMemory),
       tokens_(kMostTokens),
       announcer_(loop, table_, [this](uint16_t realm) { return generation_->realm_name(realm); }),
-      proxy_({.transactions = limits.max_transactions,
-              .max_message = limits.max_message,
+      proxy_({.transactions = snapshot::Signalling::kMostTransactions,
+              .max_message = snapshot::Signalling::kMostMessage,
               .workers = exchange.workers()},
              loop.timers(), *this, counters, options.secret, options.number, options.route_key),
       news_(proxy_, counters),
@@ -82,6 +82,8 @@ void Worker::use(std::shared_ptr<const Generation> next) {
   news_.after_use(*next);
   const std::shared_ptr<const Generation> old = std::move(generation_);
   generation_ = std::move(next);
+  const snapshot::Signalling& limits = generation_->limits();
+  reader_.allow(std::min(limits.max_message, crew_.longest_message()), limits.max_connections);
   trunks_.use(*generation_);
   for (const auto& trunk : trunks_.all()) {
     if (trunk->listed() && trunk->looked_up()) want(*trunk);

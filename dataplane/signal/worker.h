@@ -41,10 +41,9 @@ class Worker final : public sip::Outbound,
                      private MessageEvents,
                      private CrossingEvents {
  public:
-  // `limits`: those of the first generation size the fixed pools. Belongs to the thread that runs
-  // `loop` from then on.
+  // Belongs to the thread that runs `loop` from then on.
   Worker(Crew& crew, Loop& loop, Counters& counters, Exchange& exchange,
-         const snapshot::Signalling& limits, const WorkerOptions& options);
+         const WorkerOptions& options);
   ~Worker() override;
 
   // Runs the crew's latest generation from now on, unless it runs that of `number`, or a newer

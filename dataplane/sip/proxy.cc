@@ -58,6 +58,7 @@ void Proxy::use(const SnapshotView& snapshot, Instant now) {
   const auto interval = std::chrono::milliseconds(snapshot.signalling->root().health_interval_ms);
   core_->health.use(*snapshot.routing, next->next_hops, {interval, next->timers.first_response},
                     now);
+  core_->transactions.allow(snapshot.signalling->root().max_transactions);
   core_->overload.use(std::chrono::milliseconds(snapshot.signalling->root().overload_delay_ms));
   if (snapshot.media != nullptr) core_->anchor_ports.use(*snapshot.media, *snapshot.realms);
   core_->relay_credentials.use(snapshot);

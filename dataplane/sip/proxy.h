@@ -38,7 +38,8 @@ struct SnapshotView {
   std::span<const TokenSecret> token_secrets = {};            // by the time they come into force
 };
 
-// Fixed for the life of the proxy (Signalling::max_transactions and max_message at start).
+// For the life of the proxy: address space, of which each snapshot allows what its
+// Signalling::max_transactions says.
 struct Capacity {
   uint32_t transactions = 65536;  // server transactions; as many client transactions
   uint32_t max_message = 65536;   // octets of one message as received

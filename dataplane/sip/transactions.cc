@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "dataplane/sip/branch.h"
 #include "dataplane/sip/hash.h"
@@ -14,23 +15,52 @@ namespace {
 constexpr uint32_t kSmallBlock = 2048;
 constexpr uint32_t kMiddleBlock = 8192;
 constexpr uint32_t kAdded = 4096;
+constexpr size_t kFewestBuckets = 64;
+
+uint32_t middle_of(uint32_t transactions) { return transactions / 4 + 16; }
+uint32_t large_of(uint32_t transactions) { return transactions / 64 + 16; }
 
 }  // namespace
 
-Transactions::Transactions(uint32_t capacity, uint32_t max_message, TransactionOwner& owner,
+Transactions::Transactions(uint32_t most, uint32_t max_message, TransactionOwner& owner,
                            uint64_t secret, uint32_t worker)
     : owner_(owner),
       seed_(derive_seed(secret, "choices")),
       worker_bits_(worker << kWorkerShift),
       randomness_(uint64_t{worker} << 48),
       nonces_(secret, worker_bits_),
-      servers_(capacity),
-      clients_(capacity),
-      buckets_(std::bit_ceil(std::max(capacity, 64u)), kNoIndex),
+      servers_(most),
+      clients_(most),
+      buckets_(kFewestBuckets, kNoIndex),
       chains_(kConnectionChains, kNoIndex),
-      small_blocks_(capacity, kSmallBlock),
-      middle_blocks_(capacity / 4 + 16, kMiddleBlock),
-      large_blocks_(capacity / 64 + 16, max_message + kAdded) {}
+      small_blocks_(most, kSmallBlock),
+      middle_blocks_(middle_of(most), kMiddleBlock),
+      large_blocks_(large_of(most), max_message + kAdded) {}
+
+void Transactions::allow(uint32_t count) {
+  servers_.allow(count);
+  clients_.allow(count);
+  small_blocks_.allow(count);
+  middle_blocks_.allow(middle_of(count));
+  large_blocks_.allow(large_of(count));
+  const size_t wanted = std::bit_ceil(size_t{count});
+  if (wanted > buckets_.size()) spread_over(wanted);
+}
+
+void Transactions::spread_over(size_t buckets) {
+  const std::vector<uint32_t> before =
+      std::exchange(buckets_, std::vector<uint32_t>(buckets, kNoIndex));
+  for (uint32_t first : before) {
+    for (uint32_t at = first; at != kNoIndex;) {
+      ServerTransaction& server = servers_[at];
+      const uint32_t next = server.next;
+      uint32_t& bucket = bucket_of(server.key);
+      server.next = bucket;
+      bucket = at;
+      at = next;
+    }
+  }
+}
 
 uint32_t& Transactions::bucket_of(const TransactionKey& key) const {
   return buckets_[key.low & (buckets_.size() - 1)];
@@ -56,7 +86,7 @@ void Transactions::leave(Pool<T>& pool, Age& age, T& object) {
 }
 
 ServerTransaction* Transactions::add_server(const TransactionKey& key) {
-  if (servers_.taken() == servers_.capacity()) {
+  if (servers_.is_full()) {
     if (accepted_servers_.oldest == kNoIndex) return nullptr;
     remove(servers_[accepted_servers_.oldest]);
   }
@@ -104,7 +134,7 @@ void Transactions::accept(ServerTransaction& server) {
 }
 
 ClientTransaction* Transactions::add_client(ServerTransaction& server) {
-  if (clients_.taken() == clients_.capacity()) {
+  if (clients_.is_full()) {
     if (accepted_clients_.oldest == kNoIndex) return nullptr;
     remove(clients_[accepted_clients_.oldest]);
   }

@@ -13,9 +13,12 @@ namespace fedge::sip {
 class Transactions {
  public:
   // `secret`: what the names of client transactions outside follow from. `worker`: whose they are;
-  // part of these names.
-  Transactions(uint32_t capacity, uint32_t max_message, TransactionOwner& owner, uint64_t secret,
+  // part of these names. `most`: what allow() may be told at most.
+  Transactions(uint32_t most, uint32_t max_message, TransactionOwner& owner, uint64_t secret,
                uint32_t worker);
+
+  // So many at once from now on; those that are there stay.
+  void allow(uint32_t count);
 
   // Null when full.
   ServerTransaction* add_server(const TransactionKey& key);
@@ -77,6 +80,7 @@ class Transactions {
     return index == kNoIndex ? nullptr : &clients_[index];
   }
   uint32_t& bucket_of(const TransactionKey& key) const;
+  void spread_over(size_t buckets);
   uint32_t& chain_of(ConnectionId connection) const;
   void leave_server(ClientTransaction& client);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace fedge {
 
@@ -25,7 +26,16 @@ IpAddress source_of(const IpAddress& address) {
   return key;
 }
 
-SourceTable::SourceTable(uint32_t most) : slots_(std::bit_ceil(size_t{most} * 2 + 2)) {}
+SourceTable::SourceTable(uint32_t most) { grow(most); }
+
+void SourceTable::grow(uint32_t most) {
+  const size_t wanted = std::bit_ceil(size_t{most} * 2 + 2);
+  if (wanted <= slots_.size()) return;
+  const std::vector<Source> before = std::exchange(slots_, std::vector<Source>(wanted));
+  for (const Source& source : before) {
+    if (source.address) slots_[slot_of(source.realm, source.address)] = source;
+  }
+}
 
 size_t SourceTable::slot_of(uint16_t realm, const IpAddress& key) const {
   const size_t mask = slots_.size() - 1;

@@ -16,6 +16,8 @@ class SourceTable {
  public:
   // Room for `most` sources at once.
   explicit SourceTable(uint32_t most);
+  // Makes room for more; never less.
+  void grow(uint32_t most);
 
   uint32_t connections(uint16_t realm, const IpAddress& address) const;
   // False when the table is full (only for a new source).

@@ -324,6 +324,10 @@ struct Signalling {
   uint32_t queue_bytes;  // of one connection, waiting to be sent, before senders are held back
   uint32_t health_interval_ms;  // a next hop that failed serves again within this time (R3)
   uint32_t overload_delay_ms;   // messages that waited longer for us than this mean overload
+  // What no snapshot goes beyond: so much address space is set aside for.
+  static constexpr uint32_t kMostMessage = 1u << 20;
+  static constexpr uint32_t kMostConnections = 1'000'000;
+  static constexpr uint32_t kMostTransactions = 10'000'000;
   template <class F>
   void each(F&&) const {}
 };

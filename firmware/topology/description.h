@@ -2,6 +2,7 @@
 // left out is the member's initial value in topology.h. Internal to topology.
 #pragma once
 
+#include "firmware/snapshot/sections.h"
 #include "firmware/topology/description_media.h"
 #include "firmware/topology/description_routing.h"
 #include "firmware/topology/field.h"
@@ -206,13 +207,18 @@ struct Fields<Limits> {
   static constexpr std::string_view kWhat = "What signalling takes on at most.";
   template <class V>
   static void each(V&& v) {
-    v(Field{"message_bytes", "One SIP message, headers and body."}.range(4096, 1048576),
+    v(Field{"message_bytes", "One SIP message, headers and body."}.range(
+          4096, snapshot::Signalling::kMostMessage),
       &Limits::message_bytes);
-    v(Field{"connections", "Open connections."}.range(16, 1000000), &Limits::connections);
-    v(Field{"connections_per_source", "Open connections of one address."}.range(1, 1000000),
+    v(Field{"connections", "Open connections."}.range(16, snapshot::Signalling::kMostConnections),
+      &Limits::connections);
+    v(Field{"connections_per_source", "Open connections of one address."}.range(
+          1, snapshot::Signalling::kMostConnections),
       &Limits::connections_per_source);
     v(Field{"handshakes", "TLS handshakes at once."}.range(1, 65536), &Limits::handshakes);
-    v(Field{"transactions", "Transactions at once."}.range(100, 10000000), &Limits::transactions);
+    v(Field{"transactions", "Transactions at once."}.range(100,
+                                                           snapshot::Signalling::kMostTransactions),
+      &Limits::transactions);
     v(Field{"queue_bytes", "Waiting to be sent on one connection before senders are held back."}
           .range(65536, 67108864),
       &Limits::queue_bytes);
