@@ -3,7 +3,8 @@
 //
 //   port_load relay SOCKET FRAMES SESSIONS
 //     The virtio side: a station with so many allocations, in the loop that a worker of the fast
-//     path runs. Writes to FRAMES what clients and peers send it. At SIGTERM prints what it did.
+//     path runs. Writes to FRAMES what clients and peers send it; a line of standard input says
+//     that SOCKET listens. At SIGTERM prints what it did.
 //   port_load generate SOCKET FRAMES
 //     The vhost side: sends those frames over and over, and counts what comes back. For each line
 //     "RATE SECONDS" of standard input a trial, one line of JSON.
@@ -258,8 +259,8 @@ class Generator {
 int run_relay(const std::string& socket, const std::string& frames, uint32_t sessions) {
   const auto relay = std::make_unique<Relay>(sessions);
   relay->write_frames(frames);
-  // The other side makes the socket, and needs the frames.
-  for (int i = 0; i < 2000 && access(socket.c_str(), F_OK) != 0; ++i) usleep(10'000);
+  // The other side makes the socket, and needs the frames: whoever started both says when.
+  if (std::string go; !std::getline(std::cin, go)) return 0;
   open_port("net_virtio_user0,path=" + socket + ",queue_size=" + std::to_string(kRing));
   relay->run();
   return 0;

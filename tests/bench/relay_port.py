@@ -74,6 +74,8 @@ class Pair:
             self.stop()
             raise
         assert self.read()["listens"]
+        self.relay.stdin.write("go\n")
+        self.relay.stdin.flush()
 
     def read(self):
         line = self.generator.stdout.readline()
@@ -115,16 +117,15 @@ def start_ours(pair):
 
 def start_testpmd(pair):
     core = RELAY_CORE
-    # One thread forwards; the other one only waits for the end. testpmd does not wait for the
-    # generator to make the socket.
+    # One thread forwards; the other one only waits for the end. testpmd does not wait to be told
+    # that the generator has made the socket.
     command = ["dpdk-testpmd", "--no-telemetry", "--log-level=*:error", "--no-pci", "--no-huge",
                "--no-shconf", "--file-prefix=" + os.path.basename(pair.socket), "--iova-mode=va",
                "-m", "256", f"--lcores=0@{core},1@{core}",
                f"--vdev=net_virtio_user0,path={pair.socket},queue_size=1024", "--",
                "--forward-mode=macswap", "--auto-start", "--nb-cores=1",
                "--total-num-mbufs=16383", "--rxd=1024", "--txd=1024"]
-    script = 'until [ -e "$0" ]; do sleep 0.05; done; exec "$@"'
-    return start(core, "sh", "-c", script, pair.socket, *command, log=subprocess.DEVNULL)
+    return start(core, "sh", "-c", 'read -r _; exec "$@"', "sh", *command, log=subprocess.DEVNULL)
 
 
 def measure(name, folder, start_relay):
