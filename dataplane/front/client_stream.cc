@@ -91,7 +91,7 @@ Piece ClientStream::take_ms_turn(Bytes octets) {
     case ms_turn::Frame::Carries::bad:
       return bad();
     case ms_turn::Frame::Carries::need_more:
-      if (octets.size() > ms_turn::kFrameHeaderSize &&
+      if (octets.size() >= ms_turn::kFrameHeaderSize &&
           octets[0] == std::byte{ms_turn::kDataFrame}) {
         left_ = frame.size - octets.size();
         return {Piece::Kind::message, octets.size(), octets.subspan(ms_turn::kFrameHeaderSize),

@@ -1,4 +1,5 @@
-"""M9: TCP allocations (RFC 6062): clients over TCP and TLS, their peers over the kernel's TCP."""
+"""M9: TCP relays of RFC 6062 and of MS-TURN: clients over TCP and TLS, their peers over the kernel's
+TCP, and two clients of the box through each other's relay ports."""
 import contextlib
 import hashlib
 import os
@@ -7,10 +8,11 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
-from tests.lib import topology, turn
+from tests.lib import ms_turn, topology, turn
 from tests.lib.appliance import wait_until
 
 SERVER = topology.OUTSIDE["4"]
@@ -87,6 +89,54 @@ class Client:
         return self
 
 
+class MsClient(ms_turn.Client):
+    """A client of MS-TURN behind the hello that looks like TLS; its frames of data as a stream."""
+
+    def __init__(self, site, made):
+        super().__init__(site.lab.partner.call(lambda: ms_turn.Tcp((SERVER, TCP))),
+                         made["username"], made["password"])
+
+    def sendall(self, octets):
+        for at in range(0, len(octets), 20000):
+            self.send_data(octets[at:at + 20000])
+
+    def read(self, size, peer=None):
+        """What came from the active destination, or by indications from `peer`."""
+        out = b""
+        while len(out) < size and (arrival := self.receive(10)):
+            assert arrival.peer == peer
+            out += arrival.data
+        return out
+
+    def ended(self):
+        """Nothing comes any more, and the connection is closed."""
+        try:
+            self.receive(10)
+            return False
+        except (ms_turn.wire.Error, ConnectionError):
+            return True
+
+
+def cross(one, other, size=10 << 20):
+    """So much at once each way: both ends are slower than their sender. (sendall, read) each."""
+    blocks = os.urandom(size), os.urandom(size)
+    senders = [threading.Thread(target=write, args=(block,), daemon=True)
+               for (write, _), block in zip((one, other), blocks)]
+    heard = {}
+    readers = [threading.Thread(target=lambda i=i, take=take: heard.update({i: take(size)}),
+                                daemon=True) for i, (_, take) in enumerate((other, one))]
+    for thread in senders + readers:
+        thread.start()
+    for thread in senders + readers:
+        thread.join(60)
+    for i, block in enumerate(blocks):
+        assert heard.get(i) == block, f"direction {i}: {len(heard.get(i, b''))} of {size} octets"
+
+
+def of_socket(sock):
+    return sock.sendall, lambda size: read(sock, size)
+
+
 @pytest.fixture
 def site(new_site):
     site = new_site()
@@ -107,6 +157,19 @@ def new_client(site):
 
 
 @pytest.fixture
+def new_ms_client(site):
+    with contextlib.ExitStack() as stack:
+        def make(user="sip:bob@example.com"):
+            made = site.appliance.rest("POST", "/v1/media/credentials", {"identity": user})
+            client = MsClient(site, made)
+            stack.callback(client.close)
+            client.allocate()
+            return client
+
+        yield make
+
+
+@pytest.fixture
 def listening(site):
     with site.lab.partner.call(lambda: socket.create_server((PARTNER, 0))) as listening:
         listening.settimeout(10)
@@ -120,7 +183,6 @@ def read(stream, size):
     return out
 
 
-
 @pytest.mark.parametrize("port", [TCP, TLS])
 def test_M9_a_client_connects_to_a_peer(new_client, listening, port):
     control = new_client(port).allocate()
@@ -132,7 +194,8 @@ def test_M9_a_client_connects_to_a_peer(new_client, listening, port):
         peer.sendall(b"hello")  # before anybody is there to read it
         data = new_client(port).bind(connection)
         assert data.read(5) == b"hello"
-        # A megabyte at once each way: both ends are slower than their sender.
+        if port == TCP:  # Python's TLS is not for two threads
+            cross(of_socket(data.socket), of_socket(peer))
         block = os.urandom(1 << 20)
         for write, take in ((data.socket, lambda: read(peer, len(block))),
                             (peer, lambda: data.read(len(block)))):
@@ -206,6 +269,154 @@ def test_M9_a_relay_outlives_the_fast_path(site, new_client, listening):
         peer.sendall(b"and back")
         assert data.read(8) == b"and back"
 
+
+# --- MS-TURN -----------------------------------------------------------------------------------
+
+def come(site, relayed):
+    return site.lab.partner.call(lambda: socket.create_connection(relayed, timeout=10))
+
+
+def test_M9_ms_turn_connects_to_a_peer(new_ms_client, listening):
+    client = new_ms_client()
+    there = listening.getsockname()
+    client.send(there, b"check")
+    peer, source = listening.accept()
+    with peer:
+        peer.settimeout(10)
+        assert source == client.relayed
+        assert read(peer, 5) == b"check"
+        peer.sendall(b"answer")
+        assert client.receive() == ms_turn.Arrival(there, b"answer")
+        client.set_active(there)
+        cross((client.sendall, client.read), of_socket(peer))
+        # The end of what the peer says can be told by one thing only.
+        peer.sendall(b"bye")
+        peer.shutdown(socket.SHUT_WR)
+        assert client.read(3) == b"bye"
+        assert client.ended()
+
+
+def test_M9_a_peer_connects_to_ms_turn(site, new_ms_client):
+    client = new_ms_client()
+    with come(site, client.relayed) as stranger:
+        assert stranger.recv(1) == b"", "closed without a word"
+    client.send((PARTNER, 9), b"only permits")
+    with come(site, client.relayed) as peer:
+        peer.sendall(b"question")
+        assert client.read(8, peer.getsockname()) == b"question"
+        client.set_active(peer.getsockname())
+        cross((client.sendall, client.read), of_socket(peer))
+        client.sendall(b"last words")
+        client.close()
+        assert read(peer, 11) == b"last words"
+
+
+def test_M9_two_clients_of_ms_turn_with_tcp_443_only_reach_each_other(new_ms_client):
+    one, other = new_ms_client(), new_ms_client("sip:carol@example.com")
+    # Either may be the first: only one that comes later is sure to find itself permitted.
+    one.send(other.relayed, b"hello")
+    other.send(one.relayed, b"hello")
+    one.set_active(other.relayed)
+    other.set_active(one.relayed)
+    one.sendall(b"!")
+    other.sendall(b"?")
+    # What came before the active destination was one came with its sender's address.
+    for client, mark in ((one, b"?"), (other, b"!")):
+        heard = b""
+        while not heard.endswith(mark):
+            heard += client.receive().data
+        assert heard in (mark, b"hello" + mark)
+    cross((one.sendall, one.read), (other.sendall, other.read))
+
+
+def test_M9_two_clients_of_rfc_6062_with_tcp_443_only_reach_each_other(new_client):
+    one, other = new_client().allocate(), new_client().allocate()
+    other.permit(one.relayed)
+    connection = one.connect(other.relayed)
+    attempt = other.message()
+    found = turn.attributes_of(attempt)
+    assert turn.read_address(found[turn.XOR_PEER_ADDRESS], attempt[8:20]) == one.relayed
+    near = new_client().bind(connection)
+    far = new_client().bind(found[CONNECTION_ID])
+    cross(of_socket(near.socket), of_socket(far.socket))
+    near.socket.shutdown(socket.SHUT_WR)
+    assert far.socket.recv(1) == b""
+
+
+def test_M9_the_dialects_reach_each_other(new_client, new_ms_client):
+    ms, control = new_ms_client(), new_client().allocate()
+    ms.send(control.relayed, b"permits, and is refused")
+    data = new_client().bind(control.connect(ms.relayed))
+    data.socket.sendall(b"hello")
+    assert ms.read(5, control.relayed) == b"hello"
+    ms.set_active(control.relayed)
+    cross(of_socket(data.socket), (ms.sendall, ms.read), 1 << 20)
+
+
+def test_M9_ms_turn_outlives_the_fast_path_and_ends_with_front(site, new_ms_client, listening):
+    client = new_ms_client()
+    client.send(listening.getsockname(), b"x")
+    peer, _ = listening.accept()
+    with peer:
+        peer.settimeout(10)
+        assert read(peer, 1) == b"x"
+        client.set_active(listening.getsockname())
+        site.appliance.kill("fastpath")
+        client.sendall(b"on")
+        assert read(peer, 2) == b"on"
+        wait_until(site.appliance.healthy, 15, "it is back")
+        client.refresh()
+        peer.sendall(b"and back")
+        assert client.read(8) == b"and back"
+        site.appliance.kill("front")
+        with contextlib.suppress(ConnectionError):
+            assert peer.recv(1) == b""
+        assert client.ended()
+    count = lambda: site.appliance.metrics()["fedge_media_sessions"]  # noqa: E731
+    wait_until(lambda: count() == 0, 10, "no session")
+
+
+def test_M5_M9_a_published_denial_ends_connections(site, new_client, new_ms_client, listening):
+    control, ms = new_client().allocate(), new_ms_client()
+    connection = control.connect(listening.getsockname())
+    bound, _ = listening.accept()
+    data = new_client().bind(connection)
+    ms.send(listening.getsockname(), b"x")
+    framed, _ = listening.accept()
+    ms.set_active(listening.getsockname())
+    with bound, framed:
+        for peer in (bound, framed):
+            peer.settimeout(1)
+        data.socket.sendall(b"x")
+        assert read(bound, 1) == read(framed, 1) == b"x"
+        document = topology.with_media(site.topology())
+        document["media"]["peer_rules"] = [{"prefix": f"{PARTNER}/32", "allow": False}]
+        site.appliance.publish(document)
+        published = time.monotonic()
+        for peer in (bound, framed):
+            with contextlib.suppress(ConnectionError):
+                assert peer.recv(1) == b"", "it is closed"
+        with contextlib.suppress(ConnectionError):
+            assert data.socket.recv(1) == b""
+        assert ms.ended()
+        assert time.monotonic() - published < 1
+
+
+def test_M9_a_relay_port_that_is_closed_is_dropped(site, new_client):
+    control = new_client().allocate()
+    address, port = control.relayed
+    closed = port - 1 if port % 2 else port + 1
+    series = 'fedge_fastpath_dropped_total{reason="tcp_closed_port"}'
+    before = site.appliance.metrics()[series]
+    with site.lab.partner.call(socket.socket) as peer, pytest.raises(TimeoutError):
+        peer.settimeout(0.3)
+        peer.connect((address, closed))
+    wait_until(lambda: site.appliance.metrics()[series] > before, 5, "it was dropped")
+    with come(site, control.relayed) as stranger:  # the kernel's own port
+        assert stranger.recv(1) == b""
+
+
+# --- coturn's client ---------------------------------------------------------------------------
 
 def echo(listening):
     """Gives everybody back what they say, until nobody listens any more."""

@@ -115,7 +115,7 @@ TEST(ClientStream, M2_EndsWhereNoMessageCanBegin) {
 // Nobody could relay them; what comes behind is heard.
 TEST(ClientStream, M2_PassesOverWhatIsTooLong) {
   const std::string large(20000, 'x');
-  for (const size_t step : {1000ul, 9217ul, 65536ul}) {
+  for (const size_t step : {1ul, 1000ul, 9217ul, 65536ul}) {
     const Heard turn(stun_message() + channel_data(large, true) + stun_message(60000, 'm') +
                          channel_data("ok", true),
                      step);
