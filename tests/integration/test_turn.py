@@ -17,7 +17,7 @@ PEER_PORT = "3480"
 def turn_site(new_site, request):
     site = new_site()
     site.appliance.describe(fastpath_workers=request.param)
-    site.appliance.workers = request.param
+    site.workers = request.param
     site.start(topology.with_media(site.topology()))
     with contextlib.ExitStack() as stack:
         # One process a family: it answers what comes from where it went to.
@@ -68,19 +68,9 @@ SWITCHES = {
 STREAMS = {"tcp": ["-t", "-p", "443"], "tls": ["-t", "-S"]}
 
 
-def fitting(site, how):
-    """A reserved port and a mobile allocation are their worker's: with two workers only clients
-    that happen to be the same one's have them."""
-    if site.appliance.workers == 1:
-        return SWITCHES[how]
-    if how == "mobility":
-        pytest.skip("with one worker only")
-    return [*SWITCHES[how], *([] if "-c" in SWITCHES[how] else ["-c"])]
-
-
 @pytest.mark.parametrize("how", SWITCHES)
 def test_M1_coturns_client_loses_nothing(turn_site, how):
-    code, output = uclient(turn_site, *fitting(turn_site, how), "-m", "4", "-n", "30")
+    code, output = uclient(turn_site, *SWITCHES[how], "-m", "4", "-n", "30")
     assert code == 0, output[-3000:]
     missing, sent = lost(output)
     assert sent >= 60 and missing == 0, (output[-3000:], dropped(turn_site))
@@ -153,15 +143,22 @@ def test_M1_a_client_hears_that_its_peers_port_is_closed(turn_site, family, unre
     made = turn_site.appliance.rest("POST", "/v1/media/credentials", {"identity": "alice"})
     peer = (topology.PARTNER_ADDRESS[family], 9)
     wanted = [(0x0017, b"\x02\0\0\0")] if family == "6" else []
-    with contextlib.closing(Hearing(turn_site.lab.partner, (topology.OUTSIDE["4"], 3478),
-                                    made)) as client:
-        client.allocate(*wanted).permit(peer)
+    with contextlib.ExitStack() as stack:
+        clients = []
+        # The errors come by one queue: they reach the clients of all workers' relay ports.
+        while {(c.relayed[1] >> 1) % turn_site.workers for c in clients} != set(
+                range(turn_site.workers)):
+            assert len(clients) < 30
+            clients.append(Hearing(turn_site.lab.partner, (topology.OUTSIDE["4"], 3478), made))
+            stack.callback(clients[-1].close)
+            clients[-1].allocate(*wanted).permit(peer)
 
-        def hears():
-            client.send(peer, b"is anybody there?")
-            return (peer, *unreachable) in client.errors
+        def hear():
+            for client in clients:
+                client.send(peer, b"is anybody there?")
+            return all((peer, *unreachable) in client.errors for client in clients)
 
-        wait_until(hears, 10, "the error of the closed port")
+        wait_until(hear, 10, "the error of the closed port")
 
 
 def dropped(site):
