@@ -1,24 +1,17 @@
 // A whole TURN server with a session table: an input is a sequence of steps of several clients,
 // time that passes, events of front and publishes. What must hold after each step is checked.
-//
-// A step: one octet that says what it is, one of length, then as many octets.
-#include <cstdint>
-#include <cstdlib>
-
+#include "tests/fuzz/steps.h"
 #include "tests/unit/media/turn_site.h"
 
 using namespace fedge;
 using namespace fedge::media;
+using fuzz::require;
 
 namespace {
 
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
 class Run {
  public:
-  Run() : site_([](TurnSite& s) { s.limits.max_sessions = 8, s.last_port = 50007; }) {}
+  Run() : site_(fuzz::make_small) {}
 
   // As it was made: to make the memory anew takes far longer than an input.
   void begin() {
@@ -146,35 +139,25 @@ class Run {
     const uint8_t bits = octets.empty() ? 0 : std::to_integer<uint8_t>(octets[0]);
     site_.limits.draining = bits & 1;
     site_.has_v6_pool = (bits & 2) == 0;
-    site_.last_port = (bits & 4) != 0 ? 50003 : 50007;
+    site_.last_port = (bits & 4) != 0 ? 50003 : fuzz::kLastPort;
     site_.own_v4 = (bits & 8) != 0 ? "9.9.9.5" : "9.9.9.1";
     site_.publish();
     is_changed_ = true;
   }
 
-  // The table and what it is counted by agree.
+  // The ports, too.
   void check() {
-    Sessions& sessions = *site_.sessions;
-    uint32_t in_use = 0;
+    const Sessions& sessions = *site_.sessions;
     uint32_t ports_v4 = 0, ports_v6 = 0;
     const auto count = [&](const Address& address) { ++(address.is_v4() ? ports_v4 : ports_v6); };
-    for (uint32_t i = 0; i < sessions.mark(); ++i) {
-      if (!sessions.in_use(i)) continue;
-      ++in_use;
-      const SessionRecord& record = sessions.record(i);
+    fuzz::check_sessions(site_, [&](uint32_t i, const SessionRecord& record, uint32_t) {
       const SessionDetails& details = sessions.details(i);
-      require(record.kind == SessionKind::turn && record.relay_port != 0);
+      require(record.kind == SessionKind::turn);
       count(details.relay);
       if (record.second_relay_port != 0) count(details.second_relay);
       if ((record.flags & session_flag::kHoldsNextPort) != 0) count(details.relay);
-      require(sessions.find_relay(record.relay, record.relay_port) == i);
-      require(record.peers <= Sessions::kMostPeers);
       require((record.flags & session_flag::kTcpRelay) == 0 || details.connection != 0);
-      uint32_t peers = 0;
-      for (uint32_t p = record.first_peer; p != kNone; p = sessions.peer(p).next) ++peers;
-      require(peers == record.peers);
-    }
-    require(in_use == sessions.size() && in_use == site_.quotas.total() && in_use <= 8);
+    });
     const uint32_t of_pool = site_.last_port - site_.first_port + 1u;
     require(sessions.free_ports(4) == of_pool - ports_v4);
     require(sessions.free_ports(6) == (site_.has_v6_pool ? of_pool - ports_v6 : 0));
@@ -192,12 +175,6 @@ class Run {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static Run run;
   run.begin();
-  const Bytes bytes{reinterpret_cast<const std::byte*>(data), std::min<size_t>(size, 4096)};
-  for (size_t at = 0; at + 2 <= bytes.size();) {
-    const auto what = std::to_integer<uint8_t>(bytes[at]);
-    const size_t length = std::min(std::to_integer<size_t>(bytes[at + 1]), bytes.size() - at - 2);
-    run.step(what, bytes.subspan(at + 2, length));
-    at += 2 + length;
-  }
+  fuzz::take_steps(run, data, size);
   return 0;
 }
