@@ -6,7 +6,6 @@ import os
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import time
 
@@ -89,34 +88,6 @@ class Client:
         return self
 
 
-class MsClient(ms_turn.Client):
-    """A client of MS-TURN behind the hello that looks like TLS; its frames of data as a stream."""
-
-    def __init__(self, site, made):
-        super().__init__(site.lab.partner.call(lambda: ms_turn.Tcp((SERVER, TCP))),
-                         made["username"], made["password"])
-
-    def sendall(self, octets):
-        for at in range(0, len(octets), 20000):
-            self.send_data(octets[at:at + 20000])
-
-    def read(self, size, peer=None):
-        """What came from the active destination, or by indications from `peer`."""
-        out = b""
-        while len(out) < size and (arrival := self.receive(10)):
-            assert arrival.peer == peer
-            out += arrival.data
-        return out
-
-    def ended(self):
-        """Nothing comes any more, and the connection is closed."""
-        try:
-            self.receive(10)
-            return False
-        except (ms_turn.wire.Error, ConnectionError):
-            return True
-
-
 def cross(one, other, size=10 << 20):
     """So much at once each way: both ends are slower than their sender. (sendall, read) each."""
     blocks = os.urandom(size), os.urandom(size)
@@ -161,7 +132,8 @@ def new_ms_client(site):
     with contextlib.ExitStack() as stack:
         def make(user="sip:bob@example.com"):
             made = site.appliance.rest("POST", "/v1/media/credentials", {"identity": user})
-            client = MsClient(site, made)
+            transport = site.lab.partner.call(lambda: ms_turn.Tcp((SERVER, TCP)))
+            client = ms_turn.StreamClient(transport, made["username"], made["password"])
             stack.callback(client.close)
             client.allocate()
             return client
@@ -414,37 +386,3 @@ def test_M9_a_relay_port_that_is_closed_is_dropped(site, new_client):
     wait_until(lambda: site.appliance.metrics()[series] > before, 5, "it was dropped")
     with come(site, control.relayed) as stranger:  # the kernel's own port
         assert stranger.recv(1) == b""
-
-
-# --- coturn's client ---------------------------------------------------------------------------
-
-def echo(listening):
-    """Gives everybody back what they say, until nobody listens any more."""
-    def serve(peer):
-        with peer, contextlib.suppress(OSError):
-            while octets := peer.recv(65536):
-                peer.sendall(octets)
-
-    with contextlib.suppress(OSError):
-        while True:
-            threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
-
-
-@pytest.mark.parametrize("switches,port", [(("-t",), TCP), (("-t", "-S"), TLS)])
-def test_M9_coturns_client_loses_nothing(site, listening, switches, port):
-    """coturn's own peer has no TCP."""
-    made = site.appliance.rest("POST", "/v1/media/credentials", {"identity": "alice"})
-    listening.settimeout(None)
-    threading.Thread(target=echo, args=(listening,), daemon=True).start()
-    client = site.lab.partner.popen(
-        "turnutils_uclient", "-T", "-c", "-u", made["username"], "-w", made["password"],
-        "-L", PARTNER, "-e", PARTNER, "-r", str(listening.getsockname()[1]), *switches,
-        "-p", str(port), "-m", "2", "-n", "20", SERVER,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        output = client.communicate(timeout=25)[0]
-    except subprocess.TimeoutExpired:
-        client.kill()
-        output = client.communicate()[0]
-    assert client.returncode == 0, output[-3000:]
-    assert "Total lost packets 0 " in output, output[-3000:]

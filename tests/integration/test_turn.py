@@ -96,6 +96,22 @@ def test_M1_those_who_connect_and_leave_cost_others_nothing(turn_site):
     assert code == 0 and lost(output)[0] == 0, (output[-3000:], dropped(turn_site))
 
 
+def test_M1_a_client_that_garbles_its_messages_harms_nobody(turn_site):
+    """-R: it waits for ever for what it garbled itself, with coturn, too."""
+    box = turn_site.appliance
+    before = [box.pid_of(process) for process in ("fastpath", "front")]
+    garbling = [start(turn_site, "-R", *how, "-c", "-m", "4", "-n", "20")
+                for how in ([], ["-s"], ["-y"], STREAMS["tcp"], STREAMS["tls"])]
+    try:
+        code, output = uclient(turn_site, "-c", "-n", "20")
+        assert code == 0 and lost(output)[0] == 0, (output[-3000:], dropped(turn_site))
+        assert before == [box.pid_of(process) for process in ("fastpath", "front")]
+    finally:
+        for client in garbling:
+            client.kill()
+            client.communicate()
+
+
 def test_M1_ipv6_both_ways(turn_site):
     uclient(turn_site, "-x", "-c", "-n", "2", family="6")
     code, output = uclient(turn_site, "-x", "-c", "-n", "20", family="6")

@@ -253,6 +253,31 @@ class Client:
         self.transport.close()
 
 
+class StreamClient(Client):
+    """Whose relay is TCP: frames of data are a stream, and where one ends means nothing."""
+
+    def sendall(self, octets):
+        for at in range(0, len(octets), 20000):
+            self.send_data(octets[at:at + 20000])
+
+    def read(self, size, peer=None):
+        """What came from the active destination, or by indications from `peer`."""
+        out = b""
+        while len(out) < size and (arrival := self.receive(10)):
+            if arrival.peer != peer:
+                raise wire.Error(f"data from {arrival.peer} instead of {peer}")
+            out += arrival.data
+        return out
+
+    def ended(self):
+        """Nothing comes any more, and the connection is closed."""
+        try:
+            self.receive(10)
+            return False
+        except (wire.Error, ConnectionError):
+            return True
+
+
 def main(arguments):
     host, port, username, password, *rest = arguments
     server = (host, int(port))

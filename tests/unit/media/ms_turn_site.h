@@ -36,7 +36,9 @@ struct MsTurnSite : TurnSite {
   explicit MsTurnSite(
       const std::function<void(TurnSite&)>& change = [](TurnSite&) {},
       AnswerLimit::Rate strangers = {})
-      : TurnSite(change), ms_turn(*sessions, quotas, &front, setup(strangers)), dialects(*server, ms_turn) {
+      : TurnSite(change),
+        ms_turn(*sessions, quotas, &front, setup(strangers)),
+        dialects(*server, ms_turn) {
     ms_turn.set_time_of_day(now, WallTime(std::chrono::seconds(kWall)));
     station = std::make_unique<Station>(*sessions, next_hops, dialects, server.get());
     publish_all();
