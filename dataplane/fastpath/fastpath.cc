@@ -323,6 +323,13 @@ void Fastpath::publish_counts() {
   page.beat(alive);
   const Meters& meters = plans_.back()->meters;
   page.set(plans_.back()->media_meters.sessions, media_.session_count());
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    const PortLosses losses = read_losses(ports_[i]);
+    page.set(meters.ports[i].missed, losses.missed);
+    page.set(meters.ports[i].no_buffer, losses.no_buffer);
+    page.set(meters.ports[i].damaged, losses.damaged);
+    page.set(meters.ports[i].not_sent, losses.not_sent);
+  }
   page.set(meters.frames_in_use, count_in_use(pools_.frames));
   page.set(meters.large_in_use, count_in_use(pools_.large));
   page.set(meters.peers, peers_.size());

@@ -85,8 +85,8 @@ void Fastpath::on_front_message(link::Received message) {
 }
 
 void Fastpath::on_report(const Report& report) {
-  if (report.kind == Report::Kind::anchor_ended) {
-    if (signal_) (void)signal_->send(link::AnchorEnd{report.id, report.call});
+  if (report.kind != Report::Kind::neighbour_wanted) {
+    if (signal_) (void)signal_->send(link::AnchorEnd{report.id, report.call, report.why.data()});
     return;
   }
   if (report.realm >= tables_->realms().size()) return;

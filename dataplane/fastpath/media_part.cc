@@ -79,6 +79,7 @@ void MediaPart::begin_round(Instant now) {
   if (now < next_tick_) return;
   next_tick_ = now + kTick;
   station_->tick(now);
+  if (!unreported_ends_.empty()) report_ends();
   say_again();
   if (tell_from_ != tell_to_) tell_anchors();
   session_count_.store(sessions_->size(), std::memory_order_relaxed);
@@ -115,13 +116,17 @@ void MediaPart::carry_out(Order& order, Instant now) {
   }
 }
 
-// Signal hears of what could not be as if it had ended: the call goes on without us.
+// Signal hears of what could not be, and of what is not there as if it had ended.
 void MediaPart::anchor(const link::Anchor& what, Instant now) {
   const auto done = station_->anchor(what, now);
   if (done) return;
   log::warning("media", "a stream of call {} is not anchored: {}", what.call_id,
                done.error().text());
-  report_end(what.id, what.call);
+  Report refusal{
+      .kind = Report::Kind::anchor_refused, .address = {}, .id = what.id, .call = what.call};
+  done.error().text().copy(refusal.why.data(), refusal.why.size() - 1);
+  (void)reports_.push(refusal);  // else the call goes on without us
+  if (sessions_->find_anchor(what.id) == media::kNone) report_end(what.id, what.call);
 }
 
 void MediaPart::tell_anchors() {
@@ -134,7 +139,17 @@ void MediaPart::tell_anchors() {
 }
 
 void MediaPart::report_end(uint64_t id, uint64_t call) {
-  (void)reports_.push({.kind = Report::Kind::anchor_ended, .address = {}, .id = id, .call = call});
+  unreported_ends_.push_back(
+      {.kind = Report::Kind::anchor_ended, .address = {}, .id = id, .call = call});
+  report_ends();
+}
+
+// Until the control thread has taken them: signal would hold the ports for ever.
+void MediaPart::report_ends() {
+  size_t said = 0;
+  while (said < unreported_ends_.size() && reports_.push(unreported_ends_[said])) ++said;
+  unreported_ends_.erase(unreported_ends_.begin(),
+                         unreported_ends_.begin() + static_cast<std::ptrdiff_t>(said));
 }
 
 void MediaPart::on_end(media::SessionId id, const media::SessionRecord& record,

@@ -9,6 +9,7 @@
 #include <span>
 #include <unordered_set>
 #include <variant>
+#include <vector>
 
 #include "dataplane/fastpath/handover.h"
 #include "dataplane/fastpath/hops.h"
@@ -125,9 +126,9 @@ class MediaPart final : public media::EndListener, public media::TcpRelay {
   bool say(const Unsaid& what);
   bool push_unsaid(const Unsaid& what);
   void say_again();
-
   // False before the first snapshot: nobody is judged by a plan in which nothing is ours.
   bool has_plan() const { return plan_ != nullptr && !plan_->locals().empty(); }
+
   void open_relays();
   void close_relay(const media::Address& address, uint16_t port);
   void forget_relays();
@@ -137,6 +138,7 @@ class MediaPart final : public media::EndListener, public media::TcpRelay {
   void anchor(const link::Anchor& what, Instant now);
   void tell_anchors();
   void report_end(uint64_t id, uint64_t call);
+  void report_ends();
   bool take_message(const media::FrontRecord& record, media::Packet& packet) const;
   void take_event(const media::FrontRecord& record, Instant now);
   void end_unnamed();
@@ -159,6 +161,7 @@ class MediaPart final : public media::EndListener, public media::TcpRelay {
   std::atomic<uint32_t> session_count_{0};
   std::unique_ptr<media::FrontRing> front_;
   uint32_t front_number_ = 0;
+  std::vector<Report> unreported_ends_;            // of calls, when many end at once
   std::unordered_set<media::ConnectionId> named_;  // connections that a new front has
   std::deque<Unsaid> unsaid_;                      // what the ring had no room for
   bool names_wanted_ = false;   // front is to hear which TCP allocations there are

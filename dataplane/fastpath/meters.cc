@@ -18,7 +18,8 @@ PortMeters make_port(Counters& counters, const std::string& port) {
   const auto series = [&](std::string_view what) {
     return counters.series(fmt::format("fedge_fastpath_port_{}_total{{port=\"{}\"}}", what, port));
   };
-  return {series("received"), series("sent"), series("back_pressure")};
+  return {series("received"),  series("sent"),    series("back_pressure"), series("missed"),
+          series("no_buffer"), series("damaged"), series("not_sent")};
 }
 
 RealmMeters make_realm(Counters& counters, const std::string& realm) {

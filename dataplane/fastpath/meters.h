@@ -42,6 +42,11 @@ struct PortMeters {
   uint32_t received = 0;
   uint32_t sent = 0;
   uint32_t back_pressure = 0;  // rounds in which the port took less than there was
+  // As PortLosses.
+  uint32_t missed = 0;
+  uint32_t no_buffer = 0;
+  uint32_t damaged = 0;
+  uint32_t not_sent = 0;
 };
 
 // Indices of series; made off the path, in the order below, so names never change their place.

@@ -2,6 +2,7 @@
 
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
+#include <linux/if_xdp.h>
 #include <net/if.h>
 #include <rte_bus_vdev.h>
 #include <rte_dev.h>
@@ -202,6 +203,20 @@ Result<FramePools> make_frame_pools(size_t ports, uint8_t workers) {
       rte_pktmbuf_pool_create("large", large_frames(workers), 0, kPrivate, kLargeRoom, socket);
   if (pools.frames != nullptr && pools.large != nullptr) return pools;
   return fail("fastpath", std::string("no memory for frames: ") + rte_strerror(rte_errno));
+}
+
+PortLosses read_losses(const Port& port) {
+  rte_eth_stats stats{};
+  if (rte_eth_stats_get(port.id, &stats) != 0) return {};
+  PortLosses out{stats.imissed, stats.rx_nombuf, stats.ierrors, stats.oerrors};
+  // DPDK's driver leaves out what the kernel had no place for in the ring.
+  for (const int socket : port.wake_fds) {
+    xdp_statistics kernel{};
+    socklen_t size = sizeof kernel;
+    if (socket < 0 || ::getsockopt(socket, SOL_XDP, XDP_STATISTICS, &kernel, &size) != 0) continue;
+    out.missed += kernel.rx_ring_full;
+  }
+  return out;
 }
 
 unsigned count_in_use(const rte_mempool* pool) { return rte_mempool_in_use_count(pool); }

@@ -34,6 +34,15 @@ struct Port {
   std::vector<int> wake_fds;
 };
 
+// What never came to a worker, and what a driver could not send, since the port was opened.
+struct PortLosses {
+  uint64_t missed = 0;     // came while the receive ring was full
+  uint64_t no_buffer = 0;  // came while there was none
+  uint64_t damaged = 0;
+  uint64_t not_sent = 0;  // AF_XDP: also what is offered again and leaves later
+};
+PortLosses read_losses(const Port& port);
+
 struct FramePools {
   // For all ports: what is received on one port may leave on another without a copy.
   rte_mempool* frames = nullptr;

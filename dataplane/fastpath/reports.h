@@ -14,12 +14,14 @@ struct Report {
   enum class Kind : uint8_t {
     neighbour_wanted,  // `realm`, `address`
     anchor_ended,      // `id`, `call`
+    anchor_refused,    // likewise, and `why`
   };
   Kind kind{};
   uint16_t realm = 0;
   IpAddress address;
   uint64_t id = 0;
   uint64_t call = 0;
+  std::array<char, 96> why{};  // words that end with a zero
 };
 
 class Reports {

@@ -111,6 +111,7 @@ Status Station::anchor(const link::Anchor& what, Instant now) {
   AnchorDetails& stream = sessions_.details(session).anchor;
   for (size_t leg = 0; leg < 2; ++leg) {
     set_remote(stream, leg, *sides[leg]);
+    if (sides[leg]->remote.address) expect(locals[leg], sides[leg]->remote.address);
     if (sides[leg]->state == link::StreamState::as_before) continue;
     stream.legs[leg].state = static_cast<uint8_t>(sides[leg]->state);
     // Silence counts anew from what was said last.

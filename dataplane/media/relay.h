@@ -36,6 +36,10 @@ class Relay {
   // At most kBurst.
   void process(std::span<Packet> burst, Instant now);
 
+  // Packets will go there from a local address of `realm`: its neighbour is looked for by now, so
+  // that the first one is not lost.
+  void expect(uint16_t realm, const Address& to);
+
  private:
   enum class Way : uint8_t {
     none,         // its fate is known
@@ -69,6 +73,7 @@ class Relay {
   bool renew_peer(Packet& packet, uint32_t session, uint32_t peer);
   // Its record was found in the list: it is the hot one now. False: policy has changed its mind.
   bool heat(Packet& packet, uint32_t session, uint32_t peer);
+  void expect_peers(uint32_t session);
   bool find_next_hop(Packet& packet, const LocalAddress& from, const Address& to,
                      uint32_t& next_hop, uint64_t& mac_word);
   bool take_send_indication(Packet& packet, const Item& item, uint32_t session);

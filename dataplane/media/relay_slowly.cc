@@ -62,6 +62,25 @@ bool Relay::find_next_hop(Packet& packet, const LocalAddress& from, const Addres
   return next_hops_.find_mac(next_hop, mac_word);
 }
 
+void Relay::expect(uint16_t realm, const Address& to) {
+  if (plan_->find_relay(to) < 0) (void)next_hops_.resolve(realm, to.ip());
+}
+
+// Whom a request has permitted, the latest first.
+void Relay::expect_peers(uint32_t session) {
+  constexpr int kMost = 8;
+  if (!sessions_.in_use(session) || sessions_.record(session).kind == SessionKind::anchor) return;
+  const SessionRecord& record = sessions_.record(session);
+  uint32_t at = record.first_peer;
+  for (int i = 0; i < kMost && at != kNone; ++i, at = sessions_.peer(at).next) {
+    const Address& to = sessions_.peer(at).address;
+    if (record.relay_port == 0) return;
+    const bool is_second =
+        record.second_relay_port != 0 && local(record.relay).address.is_v4() != to.is_v4();
+    expect(local(is_second ? record.second_relay : record.relay).realm, to);
+  }
+}
+
 // --- Send indications (RFC 8656 section 11.2) ----------------------------------------------------
 
 // False: it is none; nothing was done.
@@ -136,6 +155,7 @@ void Relay::ask_server(Packet& packet, Item& item, uint32_t session) {
     return drop(packet, packet.reason);
   }
   ++counts_.answers;
+  if (request.session != kNone) expect_peers(request.session);
   packet.room_behind = static_cast<uint16_t>(there - size);
   packet.size = static_cast<uint16_t>(arrival.payload_at + size);
   if (by_front) {

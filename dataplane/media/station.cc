@@ -55,6 +55,11 @@ void Station::adopt(const Plan* plan, Instant) {
 
 void Station::process(std::span<Packet> burst, Instant now) { parts_->relay.process(burst, now); }
 
+// From one of the plan's local addresses.
+void Station::expect(uint16_t local, const IpAddress& remote) {
+  parts_->relay.expect(plan_->locals()[local].realm, Address::of(remote));
+}
+
 void Station::tick(Instant now) { sessions_.expire(now, kDueAtOnce); }
 
 void Station::end_session(SessionId id) {

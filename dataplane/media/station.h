@@ -91,6 +91,7 @@ class Station {
  private:
   struct Parts;
   Status check_remote(const Endpoint& remote) const;
+  void expect(uint16_t local, const IpAddress& remote);
   Result<uint16_t> find_side(const link::AnchorSide& side) const;
   Result<uint32_t> begin_anchor(const link::Anchor& what, const std::array<uint16_t, 2>& locals,
                                 Instant now);

@@ -9,17 +9,17 @@ AnchorNews::AnchorNews(RealmName realm_name, Counters& counters)
       counters_(counters),
       untold_(counters.series("fedge_signal_anchors_untold_total")) {}
 
-AnchorNews::Record* AnchorNews::take() {
-  if (count_ == kMost) {
+AnchorNews::Record* AnchorNews::take(size_t most) {
+  if (count_ >= most) {
     counters_.add(untold_);
     return nullptr;
   }
   return &records_[(first_ + count_++) % kMost];
 }
 
-void AnchorNews::note(const sip::AnchorUpdate& update) {
-  Record* const record = take();
-  if (record == nullptr) return;
+bool AnchorNews::note(const sip::AnchorUpdate& update) {
+  Record* const record = take(kMostUpdates);
+  if (record == nullptr) return false;
   record->update = update;
   record->call_id_size =
       static_cast<uint8_t>(std::min(update.call_id.size(), record->call_id.size()));
@@ -31,10 +31,11 @@ void AnchorNews::note(const sip::AnchorUpdate& update) {
   // Of a message, for a line of JSON: nothing in it is to be trusted.
   std::transform(update.call_id.begin(), update.call_id.begin() + record->call_id_size,
                  record->call_id.begin(), [](char c) { return c > ' ' && c < 0x7f ? c : '?'; });
+  return true;
 }
 
 void AnchorNews::note_end(uint64_t call) {
-  Record* const record = take();
+  Record* const record = take(kMost);
   if (record == nullptr) return;
   record->update = {};
   record->update.call = call;
@@ -67,7 +68,7 @@ void AnchorNews::flush(link::Channel* link) {
   if (link == nullptr) return;
   while (count_ > 0 && link->open() && link->queued() < kMostQueued) {
     const Record& record = records_[first_];
-    const bool sent = record.update.id == 0 ? link->send(link::AnchorEnd{0, record.update.call})
+    const bool sent = record.update.id == 0 ? link->send(link::AnchorEnd{0, record.update.call, {}})
                                             : link->send(message_of(record));
     if (!sent) return;
     first_ = (first_ + 1) % kMost;

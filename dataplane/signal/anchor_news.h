@@ -19,7 +19,9 @@ class AnchorNews {
   using RealmName = std::function<std::string_view(uint16_t realm)>;
   AnchorNews(RealmName realm_name, Counters& counters);
 
-  void note(const sip::AnchorUpdate& update);
+  // False: it cannot be told, for there is too much to tell.
+  bool note(const sip::AnchorUpdate& update);
+  // Is taken when nothing else is.
   void note_end(uint64_t call);
   bool empty() const { return count_ == 0; }
   // As much as the link takes; null: there is none.
@@ -28,6 +30,7 @@ class AnchorNews {
  private:
   // Calls that end while the fast path is not there to hear it end there by silence.
   static constexpr size_t kMost = 1024;
+  static constexpr size_t kMostUpdates = kMost * 3 / 4;
   static constexpr size_t kMostQueued = 256;  // well below what would close the link
   struct Record {
     sip::AnchorUpdate update;  // id 0: the end of the call
@@ -36,7 +39,7 @@ class AnchorNews {
     // A publish may renumber realms before it goes out.
     std::array<std::array<char, 16>, 2> realms;
   };
-  Record* take();
+  Record* take(size_t most);
   link::Anchor message_of(const Record& record) const;
 
   RealmName realm_name_;

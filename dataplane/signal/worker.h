@@ -85,7 +85,7 @@ class Worker final : public sip::Outbound,
   void on_failover(const sip::FailoverReport& report) override { news_.note(report, loop_.now()); }
   void drop_connection(sip::ConnectionId connection) override;
   int64_t wall_seconds() const override { return now_wall().time_since_epoch().count(); }
-  void set_anchor(const sip::AnchorUpdate& update) override;
+  bool set_anchor(const sip::AnchorUpdate& update) override;
   void end_anchor(uint64_t call) override;
 
  private:
@@ -166,6 +166,7 @@ class Worker final : public sip::Outbound,
   // anchors.cc
   void on_fastpath_message(const link::Received& message);
   void share_anchor_end(uint64_t call);
+  void refuse_anchor(const link::AnchorEnd& refusal);
 
   // worker.cc
   void use(std::shared_ptr<const Generation> next);

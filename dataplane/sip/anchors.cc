@@ -1,5 +1,6 @@
 // Media of calls (M4): ports for those that are anchored, and their SDP on its way through.
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/sip/core.h"
 
@@ -49,8 +50,9 @@ std::optional<AnchorRef> Proxy::Core::begin_anchor(const Outgoing& outgoing, uin
   if (!anchor) return std::nullopt;
   anchor->caller_tag = hash_of_tag(invite.from_tag);
   // The fast path has it from now on: what comes to nothing ends there by silence at the latest.
-  tell_anchor(*anchor, invite.call_id, true, {}, nullptr);
-  return anchor;
+  if (tell_anchor(*anchor, invite.call_id, true, {}, nullptr)) return anchor;
+  anchor_ports.release(anchor->id);
+  return std::nullopt;
 }
 
 uint16_t Proxy::Core::anchor_request(const Outgoing& outgoing, uint32_t source, uint32_t next_hop,
@@ -79,12 +81,14 @@ uint16_t Proxy::Core::anchor_request(const Outgoing& outgoing, uint32_t source, 
     }
   }
   if (!anchor) return 0;
+  anchor_begun = is_new ? anchor->id : 0;
   record = write_anchor(*anchor, request.call_id, route_mac, forward_room.anchor);
   const bool from_caller = hash_of_tag(request.from_tag) == anchor->caller_tag;
   if (rewrite_sdp(request, *anchor, from_caller, is_repeated ? kNoNextHop : source, next_hop,
                   editor)) {
     return 0;
   }
+  anchor_begun = 0;
   if (is_new) end_anchor(anchor->id);
   statistics.count(Refusal::media_description);
   return 488;
@@ -103,8 +107,10 @@ bool Proxy::Core::rewrite_sdp(const Message& message, const AnchorRef& anchor, b
   const auto claim = anchor_ports.claim(anchor);
   if (claim == AnchorPorts::Claim::lost) return false;
   // As for a new call: the fast path has it from now on, and says when it ends.
-  if (claim == AnchorPorts::Claim::again) {
-    tell_anchor(anchor, message.call_id, true, {}, nullptr);
+  if (claim == AnchorPorts::Claim::again &&
+      !tell_anchor(anchor, message.call_id, true, {}, nullptr)) {
+    anchor_ports.release(anchor.id);
+    return false;
   }
   const snapshot::NextHop* const hop = find_hop(published->routing(), reader);
   const AnchorFace face{address->shown, end.port, anchor.streams,
@@ -115,12 +121,13 @@ bool Proxy::Core::rewrite_sdp(const Message& message, const AnchorRef& anchor, b
   for (StreamRemote remote : sdp_anchor->remotes()) {
     if (sender == kNoNextHop) remote = {.stream = remote.stream};
     if (remote.closed && !closes_streams(message)) continue;
-    tell_anchor(anchor, message.call_id, from_caller, remote, from);
+    if (!tell_anchor(anchor, message.call_id, from_caller, remote, from)) return false;
   }
   return true;
 }
 
-void Proxy::Core::tell_anchor(const AnchorRef& anchor, std::string_view call_id, bool from_caller,
+// False: the fast path will not hear of it.
+bool Proxy::Core::tell_anchor(const AnchorRef& anchor, std::string_view call_id, bool from_caller,
                               const StreamRemote& remote, const snapshot::NextHop* sender) {
   AnchorUpdate update;
   update.id = anchor.id + remote.stream;
@@ -129,7 +136,7 @@ void Proxy::Core::tell_anchor(const AnchorRef& anchor, std::string_view call_id,
   update.from_caller = from_caller;
   for (size_t i = 0; i < 2; ++i) {
     const RelayAddress* const address = anchor_ports.find(anchor.ends[i].address);
-    if (address == nullptr) return;
+    if (address == nullptr) return true;  // a publish took the pool away
     update.realms[i] = address->realm;
     update.locals[i] = {address->address,
                         port_of_stream(anchor.ends[i].port, anchor.streams, remote.stream)};
@@ -143,7 +150,7 @@ void Proxy::Core::tell_anchor(const AnchorRef& anchor, std::string_view call_id,
   update.prefix = sender == nullptr ? (is_v6 ? 128 : 32)
                   : is_v6           ? sender->latch_v6
                                     : sender->latch_v4;
-  outbound.set_anchor(update);
+  return outbound.set_anchor(update);
 }
 
 void Proxy::Core::anchor_response(const ServerTransaction& server, const ClientTransaction& client,
@@ -180,6 +187,40 @@ void Proxy::Core::forget_anchor(ClientTransaction& client) {
       if (c != &client && c->is_live() && anchor_of(*c) == id) return;
     }
   }
+  end_anchor(id);
+}
+
+// Media would be silent. What is answered already goes on as it was.
+void Proxy::Core::refuse_anchor(uint64_t id, std::string_view why, Instant now) {
+  if (id == 0) return;
+  const ClientTransaction* client = nullptr;
+  for (Begun& begun : begun_anchors) {
+    if (begun.id != id) continue;
+    const SendToken branch = std::exchange(begun, {}).branch;
+    if (client == nullptr) client = transactions.find_client(branch);
+  }
+  ServerTransaction* const server = client == nullptr ? nullptr : transactions.server_of(*client);
+  if (server == nullptr || server->state != ServerState::proceeding || server->cancelled ||
+      !read_sent(*client)) {
+    return;
+  }
+  std::array<char, 160> room_for_words;
+  Output words(room_for_words);
+  words << "399 " << kServer << " \"";
+  for (const char c : why.substr(0, 120)) {
+    words << (c == '"' || c == '\\' || c < ' ' ? ' ' : c);
+  }
+  words << '"';
+  const HeaderText warning[] = {{"Warning", words.text()}};
+  const Answer answer{488, {}, warning};
+  const auto size = write_answer_to_sent(sent, answer, shown_seed, room());
+  if (!size) return;
+  statistics.count(Refusal::media_description);
+  const std::string_view bytes(room().data(), *size);
+  transactions.release_held(*server);
+  send_response(*server, answer.status, bytes);
+  keep(*server, bytes);
+  finish(*server, answer.status, now);
   end_anchor(id);
 }
 

@@ -1,6 +1,7 @@
 // Requests on their way to a target (RFC 3261 16.6), and to the next one when a target fails
 // before any answer (R3; 16.9).
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/sip/core.h"
 #include "dataplane/sip/targets.h"
@@ -161,6 +162,9 @@ Proxy::Core::Sent Proxy::Core::send_branch(ServerTransaction& server, const Outg
     transactions.remove(*client);
     note(server, status);
     return Sent::refused;
+  }
+  if (const uint64_t id = std::exchange(anchor_begun, 0); id != 0) {
+    begun_anchors[next_begun++ % begun_anchors.size()] = {id, transactions.token_of(*client)};
   }
   client->origin = published->next_hops.origin(next_hop);
   if (outgoing.arrival != nullptr) {

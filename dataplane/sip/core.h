@@ -147,11 +147,12 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
                        const Message& response, Editor& editor);
   bool rewrite_sdp(const Message& message, const AnchorRef& anchor, bool from_caller,
                    uint32_t sender, uint32_t reader, Editor& editor);
-  void tell_anchor(const AnchorRef& anchor, std::string_view call_id, bool from_caller,
+  bool tell_anchor(const AnchorRef& anchor, std::string_view call_id, bool from_caller,
                    const StreamRemote& remote, const snapshot::NextHop* sender);
   uint64_t anchor_of(const ClientTransaction& client);
   void forget_anchor(ClientTransaction& client);
   void end_anchor(uint64_t id);
+  void refuse_anchor(uint64_t id, std::string_view why, Instant now);
 
   // waits.cc: what does not come.
   void on_server_timer(ServerTransaction& server, Instant now) override;
@@ -182,6 +183,14 @@ struct Proxy::Core final : TransactionOwner, HealthEvents {
   Health health;
   Overload overload;
   AnchorPorts anchor_ports;
+  // Calls that began last, by whose branch: the fast path may not like them.
+  struct Begun {
+    uint64_t id = 0;
+    SendToken branch = 0;
+  };
+  std::array<Begun, 1024> begun_anchors{};
+  size_t next_begun = 0;
+  uint64_t anchor_begun = 0;  // of the request being sent; 0: none
   std::unique_ptr<SdpAnchor> sdp_anchor;
   RelayCredentials relay_credentials;
   size_t room_size;

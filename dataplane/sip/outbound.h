@@ -72,7 +72,8 @@ class Outbound {
   virtual void on_hop_report(const HopReport&) {}
   // M4: the fast path is to know this of an anchored stream, and that a call's are over; of the
   // latter the other workers are to hear as well (Proxy::on_anchor_ended).
-  virtual void set_anchor(const AnchorUpdate&) {}
+  // False: there is too much to tell, and the fast path will not know it.
+  virtual bool set_anchor(const AnchorUpdate&) { return true; }
   virtual void end_anchor(uint64_t /*call*/) {}
   virtual void on_failover(const FailoverReport&) {}
 };

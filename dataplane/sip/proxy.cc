@@ -127,6 +127,11 @@ void Proxy::on_placed(SendToken token, ConnectionId connection) {
 
 void Proxy::on_anchor_ended(uint64_t call) { core_->anchor_ports.release(call); }
 
+void Proxy::on_anchor_refused(uint64_t call, std::string_view why, Instant now) {
+  core_->refuse_anchor(call, why, now);
+  core_->update_gauges();
+}
+
 void Proxy::on_anchor_held(uint64_t id, const Endpoint& caller, const Endpoint& callee) {
   core_->anchor_ports.note_held(id, caller, callee);
 }

@@ -90,6 +90,9 @@ class Proxy final : public ParseEvents {
 
   // An anchored call is over, by silence of its first stream or by another worker's doing (M4).
   void on_anchor_ended(uint64_t call);
+  // The fast path cannot do what a call's SDP asks for: an INVITE that is not answered yet is
+  // answered with 488. `why` in words.
+  void on_anchor_refused(uint64_t call, std::string_view why, Instant now);
   // The fast path holds a stream since before this process started: its ports are taken.
   void on_anchor_held(uint64_t id, const Endpoint& caller, const Endpoint& callee);
 

@@ -181,6 +181,9 @@ void Proxy::Core::answer_failure(ServerTransaction& server, const Outgoing& outg
   } else if (answer.status == 408 && server.method != Method::invite) {
     statistics.count(Dropped::late_timeout);
     return transactions.remove(server);
+  } else if (answer.status == 488) {
+    headers[count++] = {"Warning",
+                        "399 fedge \"The media description cannot be read or told to the relay\""};
   } else if (answer.status == 502) {
     answer.reason = "Response of the next hop is larger than the limit";
   } else if (answer.status == kUnreachable) {

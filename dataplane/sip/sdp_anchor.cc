@@ -168,8 +168,11 @@ void SdpAnchor::rewrite_media(const sdp::Media& media, size_t index, const Ancho
   const auto rtcp = static_cast<uint16_t>(port + 1);
   const bool muxed = has_mux(description_, media);
   editor.set_port(media, port);
-  if (description_.find_attribute(media.section, sdp::kRtcp) != nullptr) {
-    editor.set_rtcp(media, muxed ? port : rtcp, {});
+  if (const auto* line = description_.find_attribute(media.section, sdp::kRtcp)) {
+    // Who offers to mux may name the port of those who do not (RFC 5761 section 5.1.1).
+    const auto named = sdp::read_rtcp(description_.attribute(*line).value);
+    const bool is_same = muxed && named && named->port == media.line.port;
+    editor.set_rtcp(media, is_same ? port : rtcp, {});
   }
   if (face.ice == snapshot::IceHandling::pass) return;
   if (face.ice == snapshot::IceHandling::strip) {

@@ -303,9 +303,12 @@ struct AnchorEnd {
   static constexpr auto kKind = MessageKind::anchor_end;
   uint64_t id = 0;  // 0: every stream of the call
   uint64_t call = 0;
+  // From the fast path. Not empty: why what signal wanted of the stream cannot be; it stays as it
+  // was, or is not there.
+  std::string refused;
   template <class V>
   bool visit(V& v) {
-    return v(id) && v(call);
+    return v(id) && v(call) && v(refused);
   }
 };
 

@@ -142,8 +142,8 @@ struct AnchorLeg {
   uint8_t muxed = 0;            // 1: RTCP comes on the RTP port (RFC 5761)
   uint8_t payload_type = 0xff;  // of the last RTP packet: its clock is that of the jitter
   uint8_t state = 0;            // link::StreamState of its last SDP
-  rtp::Reception reception;  // of RTP from there
-  int64_t heard = 0;         // when a packet last came from there
+  rtp::Reception reception;     // of RTP from there
+  int64_t heard = 0;            // when a packet last came from there
 };
 static_assert(sizeof(AnchorLeg) == 80);
 

@@ -4,9 +4,9 @@ import contextlib
 
 import pytest
 
-from tests.lib import phones, rtp, topology
+from tests.lib import phones, rtp, sip, topology
 from tests.lib.appliance import wait_until
-from tests.lib.calls import with_calls
+from tests.lib.calls import SDP, with_calls
 
 
 CALLS, RATE, SECONDS = 100, 50, 10
@@ -69,7 +69,7 @@ def test_M4_nobody_else_is_heard_nor_hears(media_site):
 def counted(site):
     """Where packets can get lost in the box, and how often it was held up."""
     return {name: count for name, count in site.appliance.metrics().items()
-            if count and any(word in name for word in ("drop", "missed", "back_pressure", "nobuf"))}
+            if count and any(word in name for word in ("drop", "missed", "back_pressure", "no_buffer", "not_sent"))}
 
 
 def nothing(_calls):
@@ -133,6 +133,48 @@ def test_M4_nobody_gets_into_a_hundred_calls_nor_hears_them(media_site):
         talk_all(media_site, spray, spray, spray)
     foreign = 'fedge_media_dropped_total{reason="source_foreign"}'
     wait_until(lambda: media_site.appliance.metrics()[foreign] >= 4 * CALLS, 5, "it was refused")
+
+
+def test_M4_the_first_packet_of_a_call_passes_though_nobody_knew_the_neighbour(media_site):
+    partner, inside = media_site.lab.partner, media_site.lab.inside
+    partner.sh("ip", "addr", "add", "10.1.0.77/24", "dev", "eth0")
+    inside.sh("ip", "addr", "add", "10.2.0.77/24", "dev", "eth0")
+
+    def ends(number):
+        return (rtp.End(partner, "10.1.0.77", f"out{number}"),
+                rtp.End(inside, "10.2.0.77", f"in{number}"))
+
+    async def work(calls, client):
+        call = calls[0]
+        await asyncio.to_thread(call.talk, 10)
+        assert not await asyncio.to_thread(call.missing, 10), counted(media_site)
+        assert (await call.end(client)).status == 200
+
+    asyncio.run(with_calls(media_site, 1, work, ends))
+
+
+def test_M4_an_sdp_that_cannot_be_relayed_is_refused_with_the_reason(media_site):
+    async def invite():
+        # A front end that rings, so that there is somebody to wait for.
+        server = media_site.inside.server(
+            handler=lambda r: [sip.reply(r, 180, "Ringing")] if r.method == "INVITE" else
+            [] if r.method == "ACK" else [sip.reply(r, 200, "OK")])
+        await server.start()
+        client = await media_site.partner.client().connect()
+        try:
+            body = (b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\n"
+                    b"t=0 0\r\nm=audio 4000 RTP/AVP 0\r\n")
+            request = client.build("INVITE", "sip:bob@example.com", headers=[SDP], body=body)
+            async for response in client.responses(request):
+                final = response
+            assert final.status == 488
+            assert "127.0.0.1 is no address to send media to" in final.get("Warning")
+        finally:
+            await client.close()
+            await server.stop()
+
+    asyncio.run(invite())
+    assert not media_site.appliance.rest("GET", "/v1/media/sessions")["sessions"]
 
 
 def test_M4_M6_a_bye_ends_the_session_that_was_shown(media_site):

@@ -120,7 +120,7 @@ TEST_P(Anchored, M4_nobody_is_let_in_before_during_or_after_a_call) {
   EXPECT_EQ(from_caller(kCaller, rtp(1)).fate, Fate::send);
   EXPECT_EQ(spray(), 0) << "during the call";
   EXPECT_EQ(from_callee(kCallee, rtp(1)).to(), kCaller) << "its media goes nowhere else";
-  for (uint8_t i = 0; i < GetParam(); ++i) site_.station(i).end_anchor({call_.id, call_.call});
+  for (uint8_t i = 0; i < GetParam(); ++i) site_.station(i).end_anchor({call_.id, call_.call, {}});
   EXPECT_EQ(held(), 0u);
   EXPECT_EQ(spray(), 0);
   EXPECT_EQ(from_caller(kCaller, rtp(2)).reason, Reason::no_session);
@@ -238,6 +238,11 @@ TEST_P(Anchored, M4_ends_after_silence_and_not_before) {
   EXPECT_EQ(held(), 0u);
 }
 
+TEST_P(Anchored, M4_the_next_hops_are_asked_for_before_the_first_packet) {
+  ASSERT_TRUE(tell());
+  EXPECT_EQ(site_.next_hops.asked, 2);
+}
+
 TEST_P(Anchored, M4_a_hold_does_not_end_by_silence) {
   ASSERT_TRUE(tell());
   call_.caller.state = link::StreamState::held;
@@ -339,7 +344,7 @@ TEST_P(Anchored, M4_M5_takes_no_ports_twice_and_sends_nothing_to_ourselves) {
   call_.caller.remote = kCaller;
   EXPECT_TRUE(tell());
   EXPECT_EQ(held(), 2u);
-  for (uint8_t i = 0; i < GetParam(); ++i) site_.station(i).end_anchor({0, call_.call});
+  for (uint8_t i = 0; i < GetParam(); ++i) site_.station(i).end_anchor({0, call_.call, {}});
   EXPECT_EQ(held(), 0u) << "every stream of the call";
 }
 

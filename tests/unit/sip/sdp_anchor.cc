@@ -71,6 +71,9 @@ TEST_F(SdpAnchorTest, M4_RtcpMuxHasOnePort) {
   EXPECT_NE(out.find("a=rtcp:50000\r\na=rtcp-mux\r\n"), out.npos) << out;
   EXPECT_TRUE(remote(0).muxed);
   EXPECT_EQ(remote(0).rtcp.text(), "198.51.100.7:4000");
+  // What those use who do not mux stays another port.
+  const std::string other = pass(kOffer + "a=rtcp:4001\r\na=rtcp-mux\r\n");
+  EXPECT_NE(other.find("a=rtcp:50001\r\na=rtcp-mux\r\n"), other.npos) << other;
   pass(kOffer + "a=rtcp-mux\r\n");
   EXPECT_TRUE(remote(0).muxed);
   EXPECT_EQ(remote(0).rtcp.text(), "198.51.100.7:4001") << "where the other side does not mux";

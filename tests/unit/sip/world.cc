@@ -177,8 +177,10 @@ void FakeOutbound::on_failover(const FailoverReport& r) {
       {std::string(r.method), std::string(r.rule), std::string(r.call_id), r.from, r.to, r.why});
 }
 
-void FakeOutbound::set_anchor(const AnchorUpdate& update) {
+bool FakeOutbound::set_anchor(const AnchorUpdate& update) {
+  if (!takes_anchors) return false;
   anchors.push_back({update, std::string(update.call_id)});
+  return true;
 }
 
 Taken FakeOutbound::take() {

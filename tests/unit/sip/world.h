@@ -80,7 +80,8 @@ class FakeOutbound : public Outbound {
   void on_failover(const FailoverReport& report) override;
 
   // Media: what the fast path would hear.
-  void set_anchor(const AnchorUpdate& update) override;
+  bool set_anchor(const AnchorUpdate& update) override;
+  bool takes_anchors = true;
   void end_anchor(uint64_t call) override { ended.push_back(call); }
   int64_t wall_seconds() const override { return wall; }
   int64_t wall = 1'800'000'000;
