@@ -120,22 +120,44 @@ RAW = [
 ]
 
 
-def test_P1_bytes_that_are_not_HTTP_cost_nobody_else_anything(site):
-    box = site.appliance
+def connect(box):
+    """A TLS socket at the REST interface."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     host, port = box.management.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=5) as plain:
+        return context.wrap_socket(plain)
+
+
+def test_P6_no_body_is_read_before_the_token(site):
+    box = site.appliance
+    head = ("PUT /v1/topology/candidate HTTP/1.1\r\nHost: box\r\nAuthorization: Bearer {}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 200000000\r\n{}\r\n")
+    for expects in ("", "Expect: 100-continue\r\n"):
+        with connect(box) as tls:
+            tls.sendall(head.format("wrong", expects).encode())
+            answer = b""
+            while chunk := tls.recv(4096):  # all of it, and the end of the connection
+                answer += chunk
+            assert answer.startswith(b"HTTP/1.1 401 "), answer[:80]
+    with connect(box) as tls:
+        tls.sendall(head.format(box.token, "Expect: 100-continue\r\n").encode())
+        assert tls.recv(4096).startswith(b"HTTP/1.1 100 ")
+
+
+def test_P1_bytes_that_are_not_HTTP_cost_nobody_else_anything(site):
+    box = site.appliance
+    host, port = box.management.rsplit(":", 1)
     for raw in RAW:
-        with socket.create_connection((host, int(port)), timeout=5) as plain:
-            with context.wrap_socket(plain) as tls:
-                tls.sendall(raw)
-                try:
-                    answer = tls.recv(4096)
-                except (ConnectionError, ssl.SSLError, TimeoutError):
-                    answer = b""
-                assert answer == b"" or answer.startswith(b"HTTP/1.1 4") or \
-                    answer.startswith(b"HTTP/1.1 5"), (raw[:40], answer[:80])
+        with connect(box) as tls:
+            tls.sendall(raw)
+            try:
+                answer = tls.recv(4096)
+            except (ConnectionError, ssl.SSLError, TimeoutError):
+                answer = b""
+            assert answer == b"" or answer.startswith(b"HTTP/1.1 4") or \
+                answer.startswith(b"HTTP/1.1 5"), (raw[:40], answer[:80])
         assert box.request("GET", "/v1/status")[0] == 200
     with pytest.raises((http.client.HTTPException, OSError)):
         plain = http.client.HTTPConnection(host, int(port), timeout=3)
