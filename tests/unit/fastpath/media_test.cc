@@ -155,9 +155,9 @@ TEST_P(FastpathMedia, M4_CarriesAnchoredStreamsWhicheverQueueTheyComeOn) {
   if (GetParam() > 1) {
     EXPECT_TRUE(box->counts("fedge_fastpath_crossed_total"));
   }
-  ASSERT_TRUE(signal->send(link::AnchorEnd{7000, 77}));
+  ASSERT_TRUE(signal->send(link::AnchorEnd{7000, 77, {}}));
   EXPECT_TRUE(has_sessions(5));
-  ASSERT_TRUE(signal->send(link::AnchorEnd{0, 77}));
+  ASSERT_TRUE(signal->send(link::AnchorEnd{0, 77, {}}));
   EXPECT_TRUE(has_sessions(0));
   EXPECT_EQ(ends, 0u) << "signal knows what it ended itself";
 }
