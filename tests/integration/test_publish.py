@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from tests.integration.conftest import free_port
 from tests.lib import sip, topology
 from tests.lib.appliance import RestError, wait_until
 
@@ -102,7 +103,7 @@ def test_P1_a_refused_publish_leaves_management_where_it_was(site):
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdout.readline()
     document = site.topology()
-    document["management"]["port"] += 1
+    document["management"]["port"] = free_port()
     document["listeners"][0]["port"] = 5099
     with pytest.raises(RestError) as refusal:
         box.publish(document)
