@@ -21,7 +21,8 @@ void Relay::relay_to_active(Packet& packet, Item& item) {
   const SessionRecord& record = sessions_.record(item.session);
   if (record.hot.channel != kActiveDestination || record.hot.until <= at_) {
     const bool is_ms = record.kind == SessionKind::ms_turn;
-    const uint32_t at = is_ms ? sessions_.find_channel(item.session, kActiveDestination, now_) : kNone;
+    const uint32_t at =
+        is_ms ? sessions_.find_channel(item.session, kActiveDestination, now_) : kNone;
     if (at == kNone) {
       const bool may_be_stun = packet.frame[item.arrival.payload_at] < std::byte{4};
       if (may_be_stun && !packet.is_data) return ask_server(packet, item, item.session);

@@ -52,7 +52,7 @@ class Identity {
 
   std::string fqdn_;
   std::array<std::string, 3> message_trust_;  // by Origin
-  Side nowhere_;  // stands in for a realm that is none
+  Side nowhere_;                              // stands in for a realm that is none
   std::vector<Side> listeners_;
   std::vector<Side> realms_;  // four each: TCP and TLS over IPv4, then over IPv6
   std::vector<Name> names_;
