@@ -62,7 +62,11 @@ Front::Front(Loop& loop, Counters& counters, const FrontOptions& options)
   loop_.at_round_end([this] { on_round_end(); });
 }
 
-Front::~Front() { loop_.at_round_end({}); }
+// What relays close may end connections of clients: while all of this is there.
+Front::~Front() {
+  relays_.close_all();
+  loop_.at_round_end({});
+}
 
 Status Front::use(std::shared_ptr<const Generation> next) {
   if (auto done = listeners_.prepare(next->places()); !done) return done;
