@@ -39,7 +39,7 @@ DPDK_PARTS := ethdev mbuf mempool ring eal kvargs net telemetry meter pci hash r
   cryptodev
 DPDK_LIBS  := -Wl,--whole-archive $(DPDK_DRIVERS:%=-l:librte_%.a) -Wl,--no-whole-archive \
   -Wl,--start-group $(DPDK_PARTS:%=-l:librte_%.a) -Wl,--end-group \
-  -lxdp -lbpf -lelf -lz -lnuma -lbsd -ldl -lm -Wl,--wrap=setsockopt  # packet_sockets.cc
+  -lxdp -lbpf -lelf -lz -lnuma -lbsd -ldl -lm
 # Of a bench alone: the other end of a virtio port.
 VHOST_LIBS := -Wl,--whole-archive -l:librte_net_vhost.a -Wl,--no-whole-archive \
   -l:librte_vhost.a -l:librte_dmadev.a $(DPDK_LIBS)
@@ -75,7 +75,8 @@ apart_dataplane/front      := $(control_only) dataplane/admission dataplane/fast
 apart_mgmt/agent           := $(control_only) dataplane/%
 needs    = $(foreach l,$(filter-out $(apart_$(1)),$(call through,$(1),$(LIBRARIES))),$(if $(call sources,$(l)),$(call archive,$(l))))
 group    = -Wl,--start-group $(1) -Wl,--end-group
-link_dpdk = $(if $(findstring fastpath,$(1)),$(DPDK_LIBS))
+# The wrapper is in packet_sockets.cc.
+link_dpdk = $(if $(findstring fastpath,$(1)),$(DPDK_LIBS) -Wl,--wrap=setsockopt)
 
 PROGRAM_FILES := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))/main.cc),$(BUILD)/bin/$(p)))
 UNIT_DIRS  := $(patsubst tests/unit/%/,%,$(sort $(dir $(wildcard tests/unit/*/*.cc))))
