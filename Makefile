@@ -75,8 +75,9 @@ apart_dataplane/front      := $(control_only) dataplane/admission dataplane/fast
 apart_mgmt/agent           := $(control_only) dataplane/%
 needs    = $(foreach l,$(filter-out $(apart_$(1)),$(call through,$(1),$(LIBRARIES))),$(if $(call sources,$(l)),$(call archive,$(l))))
 group    = -Wl,--start-group $(1) -Wl,--end-group
-# The wrapper is in packet_sockets.cc.
-link_dpdk = $(if $(findstring fastpath,$(1)),$(DPDK_LIBS) -Wl,--wrap=setsockopt)
+# The wrapper is in packet_sockets.cc, which benches do not have.
+DPDK_WRAPS := -Wl,--wrap=setsockopt
+link_dpdk = $(if $(findstring fastpath,$(1)),$(DPDK_LIBS) $(DPDK_WRAPS))
 
 PROGRAM_FILES := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))/main.cc),$(BUILD)/bin/$(p)))
 UNIT_DIRS  := $(patsubst tests/unit/%/,%,$(sort $(dir $(wildcard tests/unit/*/*.cc))))
